@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * walk: a TCP SYN through the snapshot, the way the kernel would take it. Pure: no clock, no I/O
+ * but the snapshot's provider. The result is a partition over everything the query left open.
+ */
+#ifndef EDGEPATH_WALK_H
+#define EDGEPATH_WALK_H
+
+#include "edgepath/model.h"
+
+enum ep_origin { EP_EXTERNAL, EP_HOST };
+
+struct ep_query {
+	enum ep_origin origin;
+	struct ep_addr dst; /* its length is the family */
+	uint16_t dport;
+	bool has_src, has_sport; /* unset: all values */
+	struct ep_addr src;
+	uint16_t sport;
+	uint64_t netns;	  /* where the packet enters (external) or starts (host) */
+	uint32_t ifindex; /* arriving device for external; ignored for host */
+	unsigned max_runs; /* bound on re-executions (splits); 0: default */
+};
+
+/* What to leave out, as if it were gone: for remedies and `--without`. */
+struct ep_without {
+	EP_VEC(const void *) rules; /* struct ep_nft_rule * or struct ep_xt_rule * */
+	EP_VEC(struct ep_addr) dnat_to; /* rules that translate to these are passed over */
+	EP_VEC(const struct ep_proc *) procs; /* their listeners are gone */
+	EP_VEC(const struct ep_container *) containers; /* the same, for all processes of these */
+};
+
+enum ep_outcome_verdict {
+	EP_DELIVERED, /* a listener takes it */
+	EP_REFUSED,   /* RST: nobody listens */
+	EP_REJECTED,  /* a rule answers */
+	EP_DROPPED,
+	EP_UNREACHABLE, /* no route, or no such neighbour on this host */
+	EP_FORWARDED,	/* leaves this host */
+	EP_UNKNOWN,	/* always with a reason */
+};
+const char *ep_verdict_name(enum ep_outcome_verdict v);
+
+/* A rule wherever it lives; exactly one of nft and xt is set, or none. */
+struct ep_rule_ref {
+	const struct ep_nft_chain *nft_chain;
+	const struct ep_nft_rule *nft;
+	const struct ep_xt_table *xt_table;
+	const struct ep_xt_chain *xt_chain;
+	const struct ep_xt_rule *xt;
+};
+enum ep_backend ep_rule_backend(const struct ep_rule_ref *r);
+const char *ep_rule_text(struct ep_arena *a, const struct ep_rule_ref *r);
+uint32_t ep_rule_position(const struct ep_rule_ref *r);
+uint64_t ep_rule_handle(const struct ep_rule_ref *r); /* 0 for legacy rules */
+
+enum ep_step_kind {
+	EP_STEP_RULE,  /* a rule matched and did something */
+	EP_STEP_CHAIN, /* a base chain ended: by policy, or nothing matched */
+	EP_STEP_ROUTE, /* a routing decision */
+	EP_STEP_HOP,   /* the packet entered a namespace */
+	EP_STEP_LOCAL, /* socket lookup */
+};
+
+struct ep_step {
+	enum ep_step_kind kind;
+	uint64_t netns;
+	const char *hook;   /* "ingress", "prerouting", "input", "forward", "output", "postrouting" */
+	int32_t priority;
+	const char *family; /* "ip", "ip6", "inet", "bridge", "netdev"; NULL outside of chains */
+	const char *table, *chain;
+	enum ep_backend backend;
+	struct ep_rule_ref rule;
+	unsigned seen;	    /* EP_STEP_CHAIN: rules that were tried */
+	const char *action; /* "dnat", "accept", "drop", "jump", "policy accept", "172.18.0.0/16 dev br0"… */
+	const char *to;	    /* target of the action: "172.18.0.2:443", a chain, a device; or NULL */
+};
+
+struct ep_outcome {
+	double probability;
+	struct ep_ivset saddr, sport; /* of the client, before any translation */
+	ep_strs conditions;	      /* for people; empty when it holds for all */
+	enum ep_outcome_verdict verdict;
+	const char *reason; /* NULL, or why unknown, dropped, unreachable… */
+	bool martian;	    /* dropped since no client can have such a source address */
+	struct {
+		uint64_t netns;
+		struct ep_addr addr; /* destination there, after translation */
+		uint16_t port;
+		const char *dev; /* where it arrived (delivered) or left (forwarded) */
+	} final;
+	const struct ep_listener *listener; /* EP_DELIVERED */
+	const struct ep_proc *receiver;	    /* who gets it in the end (proxies followed); NULL if unknown */
+	EP_VEC(const struct ep_proc *) via; /* userland proxies passed */
+	EP_VEC(struct ep_step) steps;
+};
+
+struct ep_result {
+	struct ep_arena *arena;
+	EP_VEC(struct ep_outcome) outcomes; /* largest share of sources first */
+	bool split_limit; /* the bound on splits was hit: part of it is unknown */
+	unsigned runs;
+};
+
+/* Never fails: what it cannot decide is an outcome "unknown" with its reason. Free with ep_result_free. */
+struct ep_result *ep_walk(struct ep_snapshot *s, const struct ep_query *q,
+			  const struct ep_without *without /* or NULL */);
+void ep_result_free(struct ep_result *r); /* takes NULL */
+
+#endif

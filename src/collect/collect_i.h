@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* collect's inside: one file per source, each fills its part of the snapshot and reports completeness. */
+#ifndef EP_COLLECT_I_H
+#define EP_COLLECT_I_H
+
+#include "edgepath/collect.h"
+
+/* Opens netlink socket `proto` (NETLINK_ROUTE, NETLINK_NETFILTER) or any socket inside a namespace. */
+int ep_ns_enter(const struct ep_netns *ns, int *ret_back_fd) EP_MUST; /* 0 or -errno; setns of this thread */
+void ep_ns_leave(int back_fd); /* setns back and close; ends the process if that fails */
+
+/* links.c, routes.c */
+int ep_collect_links(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
+int ep_collect_routes(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
+/* hooks.c: XDP, tc, sk_lookup and netfilter BPF programs in the packet's way */
+int ep_collect_hooks(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
+/* nft.c */
+int ep_collect_nft(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST; /* tables, chains, sets; generation */
+int ep_collect_nft_chain(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_chain *c) EP_MUST;
+int ep_collect_nft_set(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_set *set) EP_MUST;
+int ep_collect_nft_generation(struct ep_netns *ns, uint32_t *ret) EP_MUST;
+/* Decodes the payload of NFTA_RULE_EXPRESSIONS (also for the fuzzer); -EBADMSG if it is malformed. */
+int ep_nft_decode_exprs(struct ep_arena *a, const void *payload, size_t len, struct ep_nft_rule *r) EP_MUST;
+/* xtables.c: only tables that exist already */
+int ep_collect_xtables(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
+/* One IPT_SO_GET_ENTRIES blob (struct ipt_entry / ip6t_entry array) with its hook offsets; for the fuzzer too. */
+int ep_xt_decode(struct ep_arena *a, struct ep_xt_table *t, const void *blob, size_t len,
+		 const uint32_t hook_entry[5], const uint32_t underflow[5]) EP_MUST;
+int ep_collect_ipset(struct ep_snapshot *s, struct ep_netns *ns, uint16_t index) EP_MUST;
+/* sockets_bpf.c, sockets_diag.c: listeners of every namespace with the processes that hold them */
+int ep_collect_sockets(struct ep_snapshot *s) EP_MUST;
+/* netns.c: every namespace of the host: /run/netns, and those of processes */
+int ep_collect_netns(struct ep_snapshot *s) EP_MUST;
+/* proc.c: finds or adds a process and fills it from /proc; NULL if it is gone */
+struct ep_proc *ep_collect_proc(struct ep_snapshot *s, int pid);
+/* containers: docker.c, oci.c; cgroup path → container id is in cgroup.c */
+int ep_collect_containers(struct ep_snapshot *s) EP_MUST;
+
+#endif

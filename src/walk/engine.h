@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The walk's inside. One run follows one packet in a straight line; wherever the kernel's way
+ * depends on something that is open, the code asks for a choice. Runs are repeated with the recorded
+ * choices varied until all alternatives are known, and engine.c puts the outcomes together.
+ * So code between two choices needs no copies of the state, and no continuation.
+ */
+#ifndef EP_WALK_ENGINE_H
+#define EP_WALK_ENGINE_H
+
+#include "edgepath/walk.h"
+
+/* ---- open quantities ---- */
+
+enum ep_var_kind {
+	EP_VAR_FIELD,	/* the client's choice: a split becomes two conditions */
+	EP_VAR_RANDOM,	/* the kernel's dice: a split has probabilities */
+	EP_VAR_UNKNOWN, /* nobody told us: alternatives that differ make the answer unknown */
+};
+
+struct ep_var {
+	enum ep_var_kind kind;
+	unsigned bits;
+	struct ep_ivset dom; /* what is still possible in this run */
+	const char *what;    /* "ip saddr", "tcp sport", "numgen", "packet length" */
+};
+
+enum { EP_VAR_SADDR, EP_VAR_SPORT, EP_VAR_FIRST_FREE };
+
+/* A packet field: a constant, or one of the run's variables. */
+struct ep_val {
+	int var;   /* -1: constant */
+	ep_u128 c; /* the constant, as a number (first byte of the wire is the highest) */
+};
+
+/* ---- the packet ---- */
+
+enum ep_ct { EP_CT_NONE, EP_CT_NEW, EP_CT_UNTRACKED };
+
+struct ep_pkt {
+	uint8_t alen; /* 4 or 16: IPv4 or IPv6 */
+	struct ep_val saddr, sport;
+	struct ep_addr daddr;
+	uint16_t dport;
+	uint32_t mark, ctmark;
+	uint32_t priority; /* skb->priority */
+	enum ep_ct ct;
+	uint16_t ct_zone;
+	bool dnat_done, snat_done; /* nf_nat_initialized(): the manip was decided, by a rule or by none */
+	bool dst_nat, src_nat;	   /* IPS_DST_NAT, IPS_SRC_NAT: really translated */
+	struct ep_val o_saddr, o_sport; /* conntrack's original tuple */
+	struct ep_addr o_daddr;
+	uint16_t o_dport;
+	const struct ep_link *in, *out; /* NULL if none yet */
+	uint8_t pkttype;		/* PACKET_HOST… as seen in the present namespace */
+	bool local_out;			/* sent by this host's process (socket known: uid unknown unless root) */
+	/* TPROXY chose a listener: deliver to it, whatever the destination */
+	const struct ep_listener *tproxy;
+};
+
+struct ep_choice; /* engine.c */
+
+struct ep_walk {
+	struct ep_arena *arena;	  /* of the result */
+	struct ep_snapshot *s;
+	const struct ep_query *q;
+	const struct ep_without *without;
+	struct ep_netns *ns; /* where the packet is */
+	struct ep_pkt p;
+	const char *hook; /* name of the hook that runs */
+	unsigned hooknum; /* NF_INET_* of it */
+	EP_VEC(struct ep_var) vars;
+	EP_VEC(struct ep_step) steps;
+	EP_VEC(const struct ep_proc *) via;
+	unsigned hops;
+	/* answer of this run; set once by ep_w_end() */
+	bool ended, martian;
+	enum ep_outcome_verdict verdict;
+	const char *reason;
+	const struct ep_listener *listener;
+	const struct ep_proc *receiver;
+	struct ep_addr end_addr;
+	uint16_t end_port;
+	const char *end_dev;
+	/* choices of this run */
+	EP_VEC(struct ep_choice) trace;
+	size_t prefix; /* how many of them were given */
+};
+
+/* ---- choices: each may be answered differently in another run ---- */
+
+/* Is the variable in the set? Decides if that is certain; else splits, and narrows the domain. */
+bool ep_w_in(struct ep_walk *w, int var, struct ep_ivset set);
+/* The same for a field that may be a constant. */
+bool ep_w_val_in(struct ep_walk *w, const struct ep_val *v, struct ep_ivset set);
+bool ep_w_val_range(struct ep_walk *w, const struct ep_val *v, ep_u128 lo, ep_u128 hi);
+/* (v & mask) == want over the field's bits; unknown when the set would be too scattered. */
+bool ep_w_val_masked(struct ep_walk *w, const struct ep_val *v, unsigned bits, ep_u128 mask,
+		     ep_u128 want);
+/* Nobody can tell: both answers are followed; if they end the same, nothing is unknown. */
+bool ep_w_unknown(struct ep_walk *w, const char *fmt, ...) EP_PRINTF(2, 3);
+/* True with probability p. */
+bool ep_w_chance(struct ep_walk *w, double p, const char *what);
+/* One of n equally likely; beyond 64 the answer is made unknown instead and 0 returned. */
+unsigned ep_w_pick(struct ep_walk *w, unsigned n, const char *what);
+/* A fresh variable; what must outlive the walk. */
+int ep_w_var(struct ep_walk *w, enum ep_var_kind kind, unsigned bits, struct ep_ivset dom,
+	     const char *what);
+/* The run's one unknown quantity of that name (packet length, ttl…), made at first use. */
+struct ep_val ep_w_unknown_val(struct ep_walk *w, const char *what, unsigned bits);
+
+/* ---- the answer ---- */
+
+/* Ends the run (first call wins). reason is copied; NULL if there is nothing to add. */
+void ep_w_end(struct ep_walk *w, enum ep_outcome_verdict v, const char *fmt, ...) EP_PRINTF(3, 4);
+struct ep_step *ep_w_step(struct ep_walk *w, enum ep_step_kind kind);
+char *ep_w_sprintf(struct ep_walk *w, const char *fmt, ...) EP_PRINTF(2, 3);
+
+/* ---- hooks (hooks.c): 0 go on; 1 the run has ended (dropped, rejected, stolen, unknown) ---- */
+
+int ep_w_hook(struct ep_walk *w, unsigned hooknum); /* NF_INET_PRE_ROUTING… in w->ns for w->p */
+
+/* Verdict of one base chain or table at one hook; like the kernel's NF_* values. */
+enum ep_ret {
+	EP_RET_ACCEPT,	/* on to the next hook function */
+	EP_RET_DROP,	/* the caller ends the run as dropped */
+	EP_RET_ENDED,	/* the callee ended the run already (reject, unknown) */
+	EP_RET_NONE,	/* nat: no rule decided */
+};
+
+/* ---- nft (nft_*.c) and legacy xtables (xt_*.c) ---- */
+
+enum ep_ret ep_nft_run(struct ep_walk *w, struct ep_nft_chain *base);
+/* Runs table t's chain of hook w->hooknum. */
+enum ep_ret ep_xt_run(struct ep_walk *w, const struct ep_xt_table *t);
+
+/* Result of one xt extension, for ep_xt_run and for nft's match and target expressions. */
+enum ep_xt_ret { EP_X_CONTINUE, EP_X_ACCEPT, EP_X_DROP, EP_X_RETURN, EP_X_ENDED };
+
+struct ep_xt_env {
+	const char *table;   /* name of the table the rule is in */
+	const char *chain;
+	bool nft;	     /* inside an nft rule */
+	/* set by a target that did something worth a step */
+	const char *action, *to;
+};
+
+/* 1 matches, 0 does not, -1 hotdrop. Unknown ones make a choice, with their name as the reason. */
+int ep_xt_match(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_ext *m);
+enum ep_xt_ret ep_xt_target(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_ext *t);
+
+/* True if `--without` says that this rule is gone. */
+bool ep_w_rule_gone(const struct ep_walk *w, const void *rule);
+
+/* ---- NAT (nat.c), as net/netfilter/nf_nat_core.c; flags are NF_NAT_RANGE_* ---- */
+
+struct ep_nat_range {
+	uint32_t flags;
+	struct ep_addr min, max;    /* if NF_NAT_RANGE_MAP_IPS */
+	uint16_t pmin, pmax, pbase; /* host order, if NF_NAT_RANGE_PROTO_SPECIFIED */
+	bool netmap; /* NF_NAT_RANGE_NETMAP: min..max is a prefix that replaces the address's own */
+};
+
+/* Each returns EP_RET_ACCEPT or EP_RET_DROP (EP_RET_NONE: passed over by --without); *to is what it was
+ * translated to ("172.18.0.2:443"), for the step. */
+enum ep_ret ep_nat_dst(struct ep_walk *w, const struct ep_nat_range *r, const char **to);
+enum ep_ret ep_nat_src(struct ep_walk *w, const struct ep_nat_range *r, const char **to);
+enum ep_ret ep_nat_redirect(struct ep_walk *w, const struct ep_nat_range *r, const char **to);
+enum ep_ret ep_nat_masquerade(struct ep_walk *w, const struct ep_nat_range *r, const char **to);
+/* For REJECT of both kinds: how is one of "tcp reset", "icmp port-unreachable"… Ends the run. */
+void ep_w_reject(struct ep_walk *w, const char *how);
+
+/* ---- routing (fib.c) ---- */
+
+struct ep_fib {
+	uint8_t type; /* RTN_UNICAST, RTN_LOCAL, RTN_BLACKHOLE…; RTN_UNREACHABLE also if nothing matched */
+	const struct ep_route *route; /* NULL if none */
+	const struct ep_link *out;    /* NULL if none */
+	struct ep_addr gw;	      /* next hop: gateway, or the destination itself */
+	struct ep_addr prefsrc;	      /* what a local sender would use; len 0 if undecided */
+};
+
+struct ep_flow {
+	struct ep_addr dst;
+	struct ep_val src;	 /* var -1 with c 0: unspecified */
+	uint32_t iif, oif, mark; /* ifindexes; iif: loopback's for local output */
+	uint16_t dport;
+	struct ep_val sport;
+	bool output; /* sent by this host */
+	bool no_src; /* the source does not matter (local sender that has none yet) */
+};
+
+/* fib_lookup() / ip6 route lookup with the policy rules of ns. May make choices (source rules, multipath). */
+void ep_fib_lookup(struct ep_walk *w, struct ep_netns *ns, const struct ep_flow *f, struct ep_fib *ret);
+/* Type of an address in ns as `fib daddr type` and xt addrtype see it (inet_addr_type, RTN_*);
+ * dev 0: any device. */
+uint8_t ep_fib_addr_type(struct ep_walk *w, struct ep_netns *ns, const struct ep_addr *a, uint32_t dev);
+/* Set of all source addresses that are of that RTN_ type in ns (for matches on an open source). */
+struct ep_ivset ep_fib_type_set(struct ep_walk *w, struct ep_netns *ns, uint8_t alen, uint8_t type,
+				uint32_t dev);
+/* Source validation on input (rp_filter, martians): false when the kernel drops it; the caller ends the run. */
+bool ep_fib_source_ok(struct ep_walk *w, const char **why);
+
+/* ---- path (path.c, deliver.c) ---- */
+
+/* Whole way of the packet through w->ns after it arrived on w->p.in; ends the run. */
+void ep_w_receive(struct ep_walk *w);
+/* From the socket of a local process. */
+void ep_w_send(struct ep_walk *w);
+/* The listener that the kernel's lookup picks (inet_lookup_listener); NULL if none. */
+const struct ep_listener *ep_listener_lookup(struct ep_walk *w);
+/* Input: socket lookup, proxies followed; ends the run. */
+void ep_w_deliver(struct ep_walk *w);
+/* Leaves ns through fib->out: the next namespace, off the host, or unreachable. Ends the run. */
+void ep_w_transmit(struct ep_walk *w, const struct ep_fib *fib);
+
+#endif
