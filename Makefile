@@ -4,7 +4,7 @@
 #   make run ARGS=…   install, build, run       make check        every test
 #   make demo         the outage, rebuilt       make oracle CASES=1000 [SEED=…]
 #   make bench        time and memory           make fuzz FUZZ_SECONDS=30
-#   make install      DESTDIR, PREFIX           make clean
+#   make install      DESTDIR, PREFIX           make format       make clean
 #
 # V=1 shows the commands. For work on a part of the tree: ROOMS="util model walk" limits the library
 # to these rooms, BUILD=/some/where builds there.
@@ -79,11 +79,11 @@ fuzz_programs := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(fuzz_srcs))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib tests deps run demo check check-format oracle bench fuzz install clean FORCE
+.PHONY: all lib tests deps run demo check format oracle bench fuzz install clean FORCE
 
 all: $(lib) $(program)
 lib: $(lib)
-tests: all $(unit_tests) $(fuzz_drivers)
+tests: all $(unit_tests) $(if $(SAN),$(fuzz_drivers))
 
 # Objects are rebuilt when the flags change, the library when a source file is added or removed.
 $(OUT)/.flags: FORCE
@@ -155,10 +155,10 @@ run:
 	$(Q)tools/run $(ARGS)
 
 check:
-	$(Q)MAKE="$(MAKE)" BUILD="$(BUILD)" $(PYTHON) tools/run-tests
+	$(Q)MAKE="$(MAKE)" BUILD="$(BUILD)" $(PYTHON) tools/run-tests $(PARTS)
 
-check-format:
-	$(Q)tools/check-format
+format:
+	$(Q)tools/check-format --fix $(shell find src include bpf tests -name '*.[ch]')
 
 demo:
 	$(Q)tools/deps demo

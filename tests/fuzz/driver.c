@@ -24,6 +24,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#ifdef __SANITIZE_ADDRESS__
+/* The sanitizer reports the other signals first and then aborts. */
+#define FATAL_SIGNALS SIGABRT, SIGALRM
+
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "abort_on_error=1";
+}
+#else
+#define FATAL_SIGNALS SIGABRT, SIGALRM, SIGSEGV, SIGBUS, SIGFPE, SIGILL
+#endif
+
 struct seed {
 	uint8_t *data;
 	size_t size;
@@ -197,7 +210,7 @@ static void insert_from_seed(uint8_t *buf, size_t *size)
 }
 
 static void (*const mutators[])(uint8_t *buf, size_t *size) = {
-	flip_bit,	set_byte,     set_u16,	  set_u32,	    set_byte,
+	flip_bit,       set_byte,     set_u16,    set_u32,          set_byte,
 	truncate_input, remove_range, copy_range, insert_from_seed,
 };
 
@@ -214,7 +227,7 @@ static void mutate(uint8_t *buf, size_t *size)
 
 int main(int argc, char **argv)
 {
-	static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM};
+	static const int signals[] = {FATAL_SIGNALS};
 	static uint8_t buf[INPUT_SIZE_MAX];
 	unsigned long mutations = 20000;
 	uint64_t seed = 1;
