@@ -27,10 +27,10 @@ struct ep_source {
 struct ep_link {
 	uint32_t ifindex;
 	const char *name;
-	const char *kind;      /* IFLA_INFO_KIND: "veth", "bridge", "macvlan", "vxlan"…; "" if none */
-	uint32_t flags;	       /* IFF_* */
-	uint16_t type;	       /* ARPHRD_* */
-	uint32_t master;       /* ifindex of bridge, bond or VRF; 0 if none */
+	const char *kind; /* IFLA_INFO_KIND: "veth", "bridge", "macvlan", "vxlan"…; "" if none */
+	uint32_t flags;   /* IFF_* */
+	uint16_t type;    /* ARPHRD_* */
+	uint32_t master;  /* ifindex of bridge, bond or VRF; 0 if none */
 	const char *master_kind; /* IFLA_INFO_SLAVE_KIND of this port; "" if none */
 	uint32_t group;
 	uint32_t mtu;
@@ -46,7 +46,7 @@ struct ep_ifaddr {
 	uint32_t ifindex;
 	struct ep_addr addr; /* IFA_LOCAL if present, else IFA_ADDRESS */
 	uint8_t plen;
-	uint8_t scope;	/* RT_SCOPE_* */
+	uint8_t scope;  /* RT_SCOPE_* */
 	uint32_t flags; /* IFA_F_* */
 };
 
@@ -54,7 +54,7 @@ struct ep_nexthop {
 	struct ep_addr gw; /* len 0: on link */
 	uint32_t ifindex;
 	uint32_t weight; /* rtnh_hops + 1 */
-	uint32_t flags;	 /* RTNH_F_* */
+	uint32_t flags;  /* RTNH_F_* */
 };
 
 struct ep_route {
@@ -75,8 +75,8 @@ struct ep_route {
 struct ep_policy { /* FRA_*: one `ip rule` */
 	uint8_t family;
 	uint32_t priority, table, target; /* target: FRA_GOTO */
-	uint8_t action;			  /* FR_ACT_* */
-	bool invert;			  /* FIB_RULE_INVERT */
+	uint8_t action;                   /* FR_ACT_* */
+	bool invert;                      /* FIB_RULE_INVERT */
 	struct ep_addr src, dst;
 	uint8_t src_len, dst_len, tos, ip_proto;
 	const char *iif, *oif; /* NULL if unset */
@@ -84,8 +84,8 @@ struct ep_policy { /* FRA_*: one `ip rule` */
 	bool l3mdev, has_uid;
 	uint32_t uid_lo, uid_hi;
 	uint16_t sport_lo, sport_hi, dport_lo, dport_hi; /* 0,0 unset */
-	int suppress_prefixlen;				 /* -1 unset */
-	int suppress_ifgroup;				 /* -1 unset */
+	int suppress_prefixlen;                          /* -1 unset */
+	int suppress_ifgroup;                            /* -1 unset */
 };
 
 struct ep_neigh { /* bridge fdb and neighbour entries are not kept; static proxies are */
@@ -98,7 +98,7 @@ struct ep_neigh { /* bridge fdb and neighbour entries are not kept; static proxi
 /* ---- verdicts and attributes ---- */
 
 struct ep_verdict {
-	int32_t code;	   /* NF_DROP, NF_ACCEPT…, NFT_RETURN, NFT_JUMP, NFT_GOTO, NFT_CONTINUE, NFT_BREAK */
+	int32_t code; /* NF_DROP, NF_ACCEPT…, NFT_RETURN, NFT_JUMP, NFT_GOTO, NFT_CONTINUE, NFT_BREAK */
 	const char *chain; /* for jump and goto */
 };
 
@@ -121,19 +121,19 @@ struct ep_attr {
 
 struct ep_expr {
 	const char *name; /* as the kernel says: "cmp", "payload", "match"… */
-	bool opaque;	  /* not in ep_expr_types: raw bytes are attribute 0 */
+	bool opaque;      /* not in ep_expr_types: raw bytes are attribute 0 */
 	EP_VEC(struct ep_attr) attrs;
 };
 
 /* What one attribute of one expression is; the rows serve the netlink decoder and the JSON alike. */
 struct ep_attr_type {
 	uint16_t nla;
-	const char *name;   /* JSON key */
-	uint8_t width;	    /* bytes of a big-endian number on the wire (1, 2, 4, 8); 0 if no number */
-	uint8_t kind;	    /* enum ep_attr_kind; EP_ATTR_BYTES also stands for NFTA_DATA (value or verdict) */
-	bool nested_data;   /* value is a nested NFTA_DATA_VALUE / NFTA_DATA_VERDICT */
-	bool host_order;    /* numbers that the kernel sends in host order */
-	uint16_t max;	    /* longest accepted payload */
+	const char *name; /* JSON key */
+	uint8_t width; /* bytes of a big-endian number on the wire (1, 2, 4, 8); 0 if no number */
+	uint8_t kind; /* enum ep_attr_kind; EP_ATTR_BYTES also stands for NFTA_DATA (value or verdict) */
+	bool nested_data; /* value is a nested NFTA_DATA_VALUE / NFTA_DATA_VERDICT */
+	bool host_order;  /* numbers that the kernel sends in host order */
+	uint16_t max;     /* longest accepted payload */
 };
 
 struct ep_expr_type {
@@ -142,19 +142,20 @@ struct ep_expr_type {
 };
 
 extern const struct ep_expr_type ep_expr_types[]; /* ends with a row whose name is NULL */
-const struct ep_expr_type *ep_expr_type_find(const char *name); /* NULL if unknown */
+const struct ep_expr_type *ep_expr_type_find(const char *name);           /* NULL if unknown */
 const struct ep_attr *ep_attr_get(const struct ep_expr *e, uint16_t nla); /* NULL if absent */
 bool ep_attr_has(const struct ep_expr *e, uint16_t nla);
 uint64_t ep_attr_num(const struct ep_expr *e, uint16_t nla, uint64_t dflt);
-const char *ep_attr_str(const struct ep_expr *e, uint16_t nla);		    /* NULL if absent */
-const uint8_t *ep_attr_bytes(const struct ep_expr *e, uint16_t nla, uint32_t *ret_len); /* or NULL */
+const char *ep_attr_str(const struct ep_expr *e, uint16_t nla); /* NULL if absent */
+const uint8_t *ep_attr_bytes(const struct ep_expr *e, uint16_t nla,
+			     uint32_t *ret_len); /* or NULL */
 
 enum ep_backend { EP_NFT, EP_IPTABLES_NFT, EP_IPTABLES_LEGACY };
 const char *ep_backend_name(enum ep_backend b); /* "nft", "iptables-nft", "iptables-legacy" */
 
 struct ep_nft_rule {
 	uint64_t handle;
-	uint32_t position; /* 1-based in its chain */
+	uint32_t position;   /* 1-based in its chain */
 	const char *comment; /* from userdata or xt comment; NULL if none */
 	EP_VEC(struct ep_expr) exprs;
 };
@@ -166,14 +167,14 @@ struct ep_nft_chain {
 	const char *name;
 	uint64_t handle;
 	bool base;
-	const char *type;  /* "filter", "nat", "route"; NULL if not base */
-	uint32_t hook;	   /* NF_INET_*, NF_BR_* or NF_NETDEV_* */
+	const char *type; /* "filter", "nat", "route"; NULL if not base */
+	uint32_t hook;    /* NF_INET_*, NF_BR_* or NF_NETDEV_* */
 	int32_t priority;
-	uint32_t policy;   /* NF_ACCEPT or NF_DROP */
+	uint32_t policy; /* NF_ACCEPT or NF_DROP */
 	uint32_t use;
-	ep_strs devs;	   /* netdev family and inet ingress */
-	uint32_t order;	   /* position in the kernel's dump, over all tables: earlier = older */
-	bool loaded;	   /* rules are there (perhaps none) */
+	ep_strs devs;   /* netdev family and inet ingress */
+	uint32_t order; /* position in the kernel's dump, over all tables: earlier = older */
+	bool loaded;    /* rules are there (perhaps none) */
 	EP_VEC(struct ep_nft_rule) rules;
 };
 
@@ -181,10 +182,10 @@ struct ep_nft_elem {
 	/* key_len bytes each, inclusive bounds; concatenations: bounds hold field by field */
 	const uint8_t *lo, *hi;
 	bool catchall;
-	const uint8_t *data; /* data_len bytes for maps; NULL otherwise */
+	const uint8_t *data;              /* data_len bytes for maps; NULL otherwise */
 	const struct ep_verdict *verdict; /* for verdict maps */
-	const char *object; /* for object maps */
-	uint64_t timeout_ms; /* 0 none */
+	const char *object;               /* for object maps */
+	uint64_t timeout_ms;              /* 0 none */
 	const char *comment;
 };
 
@@ -192,7 +193,8 @@ struct ep_nft_set {
 	struct ep_nft_table *table;
 	const char *name;
 	uint32_t flags; /* NFT_SET_* */
-	uint32_t key_type, data_type; /* nft userspace's datatype ids; data_type NFT_DATA_VERDICT for vmaps */
+	uint32_t key_type,
+		data_type; /* nft userspace's datatype ids; data_type NFT_DATA_VERDICT for vmaps */
 	uint32_t key_len, data_len;
 	uint8_t fields[16]; /* lengths in bytes (unpadded) of a concatenation's fields */
 	uint8_t n_fields;   /* 0: not a concatenation, or not told */
@@ -202,7 +204,7 @@ struct ep_nft_set {
 
 struct ep_nft_obj {
 	const char *name;
-	uint32_t type; /* NFT_OBJECT_* */
+	uint32_t type;       /* NFT_OBJECT_* */
 	const uint8_t *data; /* raw NFTA_OBJ_DATA payload */
 	uint32_t len;
 };
@@ -212,7 +214,7 @@ struct ep_nft_table {
 	const char *name;
 	uint64_t handle;
 	uint32_t flags; /* NFT_TABLE_F_DORMANT… */
-	bool xtables;	/* kept by iptables-nft: backend of its rules is iptables-nft */
+	bool xtables;   /* kept by iptables-nft: backend of its rules is iptables-nft */
 	EP_VEC(struct ep_nft_chain *) chains;
 	EP_VEC(struct ep_nft_set *) sets;
 	EP_VEC(struct ep_nft_obj *) objs;
@@ -221,8 +223,8 @@ struct ep_nft_table {
 struct ep_nft {
 	enum ep_status status; /* missing: no nf_tables in this kernel, or not readable */
 	const char *reason;
-	uint32_t generation;   /* NFTA_GEN_ID */
-	const char *gen_comm;  /* NFTA_GEN_PROC_NAME of the last writer, if told */
+	uint32_t generation;  /* NFTA_GEN_ID */
+	const char *gen_comm; /* NFTA_GEN_PROC_NAME of the last writer, if told */
 	uint32_t gen_pid;
 	bool changed; /* the generation moved while reading: nothing of it may be relied on */
 	EP_VEC(struct ep_nft_table *) tables;
@@ -245,8 +247,16 @@ struct ep_xt_ext {
 	const uint8_t *data;
 };
 
-enum ep_xt_verdict { EP_XT_TARGET, EP_XT_ACCEPT, EP_XT_DROP, EP_XT_RETURN, EP_XT_QUEUE,
-		     EP_XT_JUMP, EP_XT_GOTO, EP_XT_CONTINUE };
+enum ep_xt_verdict {
+	EP_XT_TARGET,
+	EP_XT_ACCEPT,
+	EP_XT_DROP,
+	EP_XT_RETURN,
+	EP_XT_QUEUE,
+	EP_XT_JUMP,
+	EP_XT_GOTO,
+	EP_XT_CONTINUE
+};
 
 struct ep_xt_rule {
 	uint32_t position; /* 1-based in its chain */
@@ -254,26 +264,26 @@ struct ep_xt_rule {
 	struct ep_addr src, smask, dst, dmask;
 	char iif[16], oif[16];
 	uint8_t iif_mask[16], oif_mask[16];
-	uint16_t proto; /* 0 any */
-	uint8_t flags;	/* IPT_F_*, IP6T_F_* */
+	uint16_t proto;   /* 0 any */
+	uint8_t flags;    /* IPT_F_*, IP6T_F_* */
 	uint8_t invflags; /* IPT_INV_*, IP6T_INV_* */
 	uint8_t tos;
 	EP_VEC(struct ep_xt_ext) matches;
 	enum ep_xt_verdict verdict;
-	const char *chain;	 /* jump, goto */
+	const char *chain;       /* jump, goto */
 	struct ep_xt_ext target; /* EP_XT_TARGET */
 	uint64_t packets;
 };
 
 struct ep_xt_chain {
 	const char *name;
-	int hook;	/* NF_INET_*, -1 for user chains */
+	int hook;                  /* NF_INET_*, -1 for user chains */
 	enum ep_xt_verdict policy; /* EP_XT_ACCEPT or EP_XT_DROP for base chains */
 	EP_VEC(struct ep_xt_rule) rules;
 };
 
 struct ep_xt_table {
-	uint8_t family; /* AF_INET or AF_INET6 */
+	uint8_t family;   /* AF_INET or AF_INET6 */
 	const char *name; /* "raw", "mangle", "nat", "filter", "security" */
 	uint32_t valid_hooks;
 	bool loaded;
@@ -288,22 +298,29 @@ struct ep_xt {
 
 struct ep_xt_chain *ep_xt_chain_find(const struct ep_xt_table *t, const char *name);
 
+struct ep_ipset_elem {
+	struct ep_addr addr; /* len 0: any (port-only sets) */
+	uint8_t plen, proto;
+	uint16_t port_lo, port_hi; /* 0,0: the set has no ports */
+	bool nomatch;
+};
+
 struct ep_ipset { /* an ipset that an xt `set` match names */
 	const char *name, *type;
 	uint16_t index;
 	uint8_t family;
 	bool loaded; /* elements are there */
-	EP_VEC(struct { struct ep_addr addr; uint8_t plen; uint16_t port_lo, port_hi; uint8_t proto; bool nomatch; }) elems;
+	EP_VEC(struct ep_ipset_elem) elems;
 };
 
 /* ---- programs and other hooks in the packet's way ---- */
 
 struct ep_hook {
-	const char *kind;   /* "xdp", "tc-ingress", "sk_lookup", "netfilter-bpf", "ipvs" */
-	uint32_t ifindex;   /* 0: the whole namespace */
-	const char *name;   /* program name, "" if unknown */
+	const char *kind; /* "xdp", "tc-ingress", "sk_lookup", "netfilter-bpf", "ipvs" */
+	uint32_t ifindex; /* 0: the whole namespace */
+	const char *name; /* program name, "" if unknown */
 	uint32_t prog_id;
-	bool may_take;	    /* it could redirect, drop or answer packets */
+	bool may_take; /* it could redirect, drop or answer packets */
 };
 
 /* ---- sockets, processes, containers ---- */
@@ -312,25 +329,36 @@ struct ep_pod {
 	const char *ns, *name, *container, *uid; /* NULL if not a pod */
 };
 
+struct ep_container_addr {
+	const char *network;
+	struct ep_addr addr;
+};
+
+struct ep_published {
+	struct ep_addr host; /* len 0 or wildcard: all addresses */
+	uint16_t host_port, port;
+	const char *proto;
+};
+
 struct ep_container {
 	const char *runtime; /* "docker", "containerd", "cri-o", "podman" */
 	const char *id, *name, *image;
 	const char *compose_project, *compose_service; /* NULL if none */
 	struct ep_pod pod;
 	bool running;
-	int pid; /* of its first process, 0 if unknown */
+	int pid;        /* of its first process, 0 if unknown */
 	uint64_t netns; /* inode, 0 if unknown */
-	EP_VEC(struct { const char *network; struct ep_addr addr; }) addrs;
-	EP_VEC(struct { struct ep_addr host; uint16_t host_port, port; const char *proto; }) published;
+	EP_VEC(struct ep_container_addr) addrs;
+	EP_VEC(struct ep_published) published;
 };
 
 struct ep_proc {
 	int pid;
-	const char *comm; /* thread group leader's */
-	const char *exe;  /* readlink of /proc/PID/exe, NULL if unreadable */
+	const char *comm;   /* thread group leader's */
+	const char *exe;    /* readlink of /proc/PID/exe, NULL if unreadable */
 	const char *cgroup; /* v2 path, or the most telling v1 path */
 	const char *unit;   /* systemd unit, NULL if none */
-	ep_strs argv;	    /* bounded */
+	ep_strs argv;       /* bounded */
 	uint64_t netns;
 	uint32_t uid;
 	const struct ep_container *container; /* NULL if none */
@@ -348,26 +376,28 @@ struct ep_listener {
 	uint32_t bound_ifindex;
 	uint64_t ino; /* socket inode */
 	uint32_t uid, backlog, qlen;
-	EP_VEC(const struct ep_proc *) procs; /* those that hold it, lowest pid first; may be empty */
+	EP_VEC(const struct ep_proc *)
+	procs; /* those that hold it, lowest pid first; may be empty */
 };
 
 /* ---- namespaces ---- */
 
 /* What a provider may be asked to load for one namespace. */
 enum ep_need {
-	EP_NEED_LINKS = 1 << 0,	 /* links, their sysctls, addresses */
+	EP_NEED_LINKS = 1 << 0,  /* links, their sysctls, addresses */
 	EP_NEED_ROUTES = 1 << 1, /* routes and policy rules */
-	EP_NEED_NFT = 1 << 2,	 /* tables, base and other chains (no rules), sets (no elements), objects */
-	EP_NEED_XT = 1 << 3,	 /* legacy tables, whole */
-	EP_NEED_HOOKS = 1 << 4,	 /* XDP, tc, sk_lookup… */
+	EP_NEED_NFT =
+		1 << 2, /* tables, base and other chains (no rules), sets (no elements), objects */
+	EP_NEED_XT = 1 << 3,    /* legacy tables, whole */
+	EP_NEED_HOOKS = 1 << 4, /* XDP, tc, sk_lookup… */
 };
 
 struct ep_netns {
 	uint64_t ino;
-	const char *name; /* of /run/netns or of the container that owns it; NULL if none */
-	int pid;	  /* a process in it, 0 if none */
-	const char *path; /* something to open for setns; NULL in a saved snapshot */
-	unsigned have;	  /* enum ep_need bits that were loaded (or tried) */
+	const char *name;   /* of /run/netns or of the container that owns it; NULL if none */
+	int pid;            /* a process in it, 0 if none */
+	const char *path;   /* something to open for setns; NULL in a saved snapshot */
+	unsigned have;      /* enum ep_need bits that were loaded (or tried) */
 	const char *failed; /* why something asked for could not be read; NULL if all was */
 	EP_VEC(struct ep_link) links;
 	EP_VEC(struct ep_ifaddr) addrs;
@@ -377,9 +407,9 @@ struct ep_netns {
 	EP_VEC(struct ep_ipset *) ipsets;
 	struct ep_nft nft;
 	struct ep_xt xt;
-	int ip_forward;		 /* net.ipv4.ip_forward: same as conf.all.forwarding; -1 unknown */
-	int forwarding6_all;	 /* net.ipv6.conf.all.forwarding */
-	int rp_filter_all;	 /* net.ipv4.conf.all.rp_filter */
+	int ip_forward;      /* net.ipv4.ip_forward: same as conf.all.forwarding; -1 unknown */
+	int forwarding6_all; /* net.ipv6.conf.all.forwarding */
+	int rp_filter_all;   /* net.ipv4.conf.all.rp_filter */
 	int route_localnet_all, accept_local_all;
 	int bridge_nf_call_ip, bridge_nf_call_ip6; /* net.bridge.*; -1: no br_netfilter here */
 	int tcp_l3mdev_accept, fwmark_reflect;
@@ -390,8 +420,10 @@ struct ep_provider {
 	void *ctx;
 	/* Each fills the snapshot, and is called once per object; negative errno on failure. */
 	int (*netns)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, unsigned need);
-	int (*nft_chain)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_chain *c);
-	int (*nft_set)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_set *set);
+	int (*nft_chain)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
+			 struct ep_nft_chain *c);
+	int (*nft_set)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
+		       struct ep_nft_set *set);
 	/* the ipset of that kernel index; adds to ns->ipsets */
 	int (*ipset)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, uint16_t index);
 };
@@ -407,20 +439,21 @@ struct ep_snapshot {
 	EP_VEC(struct ep_proc *) procs;
 	EP_VEC(struct ep_container *) containers;
 	EP_VEC(struct ep_listener) listeners; /* of all namespaces */
-	bool listeners_partial; /* sockets of some namespace could not be read */
+	bool listeners_partial;               /* sockets of some namespace could not be read */
 };
 
-struct ep_snapshot *ep_snapshot_new(void); /* owns an arena; free with ep_snapshot_free */
+struct ep_snapshot *ep_snapshot_new(void);    /* owns an arena; free with ep_snapshot_free */
 void ep_snapshot_free(struct ep_snapshot *s); /* takes NULL */
 
 struct ep_netns *ep_netns_find(const struct ep_snapshot *s, uint64_t ino); /* NULL if unknown */
-struct ep_netns *ep_netns_add(struct ep_snapshot *s, uint64_t ino);	   /* finds or adds */
+struct ep_netns *ep_netns_add(struct ep_snapshot *s, uint64_t ino);        /* finds or adds */
 /* Loads what is missing of need; 0, or negative errno with ns->failed set. */
 int ep_netns_need(struct ep_snapshot *s, struct ep_netns *ns, unsigned need);
 /* Rules of a chain, elements of a set, on demand; 0 or negative errno. */
 int ep_nft_chain_need(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_chain *c);
 int ep_nft_set_need(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_set *set);
-struct ep_ipset *ep_ipset_need(struct ep_snapshot *s, struct ep_netns *ns, uint16_t index); /* or NULL */
+struct ep_ipset *ep_ipset_need(struct ep_snapshot *s, struct ep_netns *ns,
+			       uint16_t index); /* or NULL */
 
 const struct ep_link *ep_link_by_index(const struct ep_netns *ns, uint32_t ifindex);
 const struct ep_link *ep_link_by_name(const struct ep_netns *ns, const char *name);

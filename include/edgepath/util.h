@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #define EP_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define EP_PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define EP_MUST __attribute__((warn_unused_result))
+#define EP_PRINTF(f, a)  __attribute__((format(printf, f, a)))
+#define EP_MUST          __attribute__((warn_unused_result))
 
 /* ---- arena: everything of one snapshot or one result is freed at once ---- */
 
@@ -17,7 +17,7 @@ struct ep_arena;
 
 /* Out of memory ends the process in one place (message, exit 3): none of these returns NULL. */
 struct ep_arena *ep_arena_new(void);
-void ep_arena_free(struct ep_arena *a); /* takes NULL */
+void ep_arena_free(struct ep_arena *a);          /* takes NULL */
 void *ep_alloc(struct ep_arena *a, size_t size); /* zeroed, aligned for any type */
 void *ep_memdup(struct ep_arena *a, const void *p, size_t n);
 char *ep_strdup(struct ep_arena *a, const char *s);
@@ -27,23 +27,23 @@ size_t ep_arena_used(const struct ep_arena *a);
 
 /* ---- vectors, grown in an arena ---- */
 
-#define EP_VEC(T)                                                                                  \
-	struct {                                                                                   \
-		T *v;                                                                              \
-		size_t n, cap;                                                                     \
+#define EP_VEC(T)              \
+	struct {               \
+		T *v;          \
+		size_t n, cap; \
 	}
 
 void ep_vec_grow(struct ep_arena *a, void **v, size_t n, size_t *cap, size_t elem);
 
 /* Appends a zeroed element and yields a pointer to it, valid until the next push. */
-#define ep_push(a, vec)                                                                            \
-	({                                                                                         \
-		if ((vec)->n == (vec)->cap) {                                                      \
-			void *ep_v_ = (vec)->v;                                                    \
-			ep_vec_grow((a), &ep_v_, (vec)->n, &(vec)->cap, sizeof(*(vec)->v));        \
-			(vec)->v = ep_v_;                                                          \
-		}                                                                                  \
-		&(vec)->v[(vec)->n++];                                                             \
+#define ep_push(a, vec)                                                                     \
+	({                                                                                  \
+		if ((vec)->n == (vec)->cap) {                                               \
+			void *ep_v_ = (vec)->v;                                             \
+			ep_vec_grow((a), &ep_v_, (vec)->n, &(vec)->cap, sizeof(*(vec)->v)); \
+			(vec)->v = ep_v_;                                                   \
+		}                                                                           \
+		&(vec)->v[(vec)->n++];                                                      \
 	})
 
 #define ep_each(it, vec) for (typeof((vec)->v) it = (vec)->v; it && it < (vec)->v + (vec)->n; it++)
@@ -111,7 +111,7 @@ bool ep_iv_masked(struct ep_arena *a, unsigned bits, ep_u128 mask, ep_u128 want,
 		  struct ep_ivset *ret);
 bool ep_iv_eq(struct ep_ivset x, struct ep_ivset y);
 bool ep_iv_has(struct ep_ivset x, ep_u128 n);
-bool ep_iv_single(struct ep_ivset x, ep_u128 *ret); /* exactly one number */
+bool ep_iv_single(struct ep_ivset x, ep_u128 *ret);              /* exactly one number */
 double ep_iv_share(struct ep_ivset part, struct ep_ivset whole); /* |part| / |whole| */
 /* Appends CIDR prefixes ("10.0.0.0/8"; a single host without "/32") that cover x. */
 typedef EP_VEC(const char *) ep_strs;
@@ -121,7 +121,7 @@ void ep_iv_prefixes(struct ep_arena *a, struct ep_ivset x, uint8_t addr_len, ep_
 
 /* Decimal, no sign or blanks, whole string, at most max. */
 bool ep_parse_u64(const char *s, uint64_t max, uint64_t *ret);
-int ep_read_file(struct ep_arena *a, const char *path, size_t max, char **ret, size_t *ret_len)
-	EP_MUST; /* NUL-terminated; -EFBIG beyond max */
+int ep_read_file(struct ep_arena *a, const char *path, size_t max, char **ret,
+		 size_t *ret_len) EP_MUST; /* NUL-terminated; -EFBIG beyond max */
 
 #endif

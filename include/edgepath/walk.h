@@ -17,15 +17,15 @@ struct ep_query {
 	bool has_src, has_sport; /* unset: all values */
 	struct ep_addr src;
 	uint16_t sport;
-	uint64_t netns;	  /* where the packet enters (external) or starts (host) */
-	uint32_t ifindex; /* arriving device for external; ignored for host */
+	uint64_t netns;    /* where the packet enters (external) or starts (host) */
+	uint32_t ifindex;  /* arriving device for external; ignored for host */
 	unsigned max_runs; /* bound on re-executions (splits); 0: default */
 };
 
 /* What to leave out, as if it were gone: for remedies and `--without`. */
 struct ep_without {
-	EP_VEC(const void *) rules; /* struct ep_nft_rule * or struct ep_xt_rule * */
-	EP_VEC(struct ep_addr) dnat_to; /* rules that translate to these are passed over */
+	EP_VEC(const void *) rules;           /* struct ep_nft_rule * or struct ep_xt_rule * */
+	EP_VEC(struct ep_addr) dnat_to;       /* rules that translate to these are passed over */
 	EP_VEC(const struct ep_proc *) procs; /* their listeners are gone */
 	EP_VEC(const struct ep_container *) containers; /* the same, for all processes of these */
 };
@@ -36,8 +36,8 @@ enum ep_outcome_verdict {
 	EP_REJECTED,  /* a rule answers */
 	EP_DROPPED,
 	EP_UNREACHABLE, /* no route, or no such neighbour on this host */
-	EP_FORWARDED,	/* leaves this host */
-	EP_UNKNOWN,	/* always with a reason */
+	EP_FORWARDED,   /* leaves this host */
+	EP_UNKNOWN,     /* always with a reason */
 };
 const char *ep_verdict_name(enum ep_outcome_verdict v);
 
@@ -65,24 +65,25 @@ enum ep_step_kind {
 struct ep_step {
 	enum ep_step_kind kind;
 	uint64_t netns;
-	const char *hook;   /* "ingress", "prerouting", "input", "forward", "output", "postrouting" */
+	const char *hook; /* "ingress", "prerouting", "input", "forward", "output", "postrouting" */
 	int32_t priority;
 	const char *family; /* "ip", "ip6", "inet", "bridge", "netdev"; NULL outside of chains */
 	const char *table, *chain;
 	enum ep_backend backend;
 	struct ep_rule_ref rule;
-	unsigned seen;	    /* EP_STEP_CHAIN: rules that were tried */
-	const char *action; /* "dnat", "accept", "drop", "jump", "policy accept", "172.18.0.0/16 dev br0"… */
-	const char *to;	    /* target of the action: "172.18.0.2:443", a chain, a device; or NULL */
+	unsigned seen; /* EP_STEP_CHAIN: rules that were tried */
+	const char *
+		action; /* "dnat", "accept", "drop", "jump", "policy accept", "172.18.0.0/16 dev br0"… */
+	const char *to; /* target of the action: "172.18.0.2:443", a chain, a device; or NULL */
 };
 
 struct ep_outcome {
 	double probability;
 	struct ep_ivset saddr, sport; /* of the client, before any translation */
-	ep_strs conditions;	      /* for people; empty when it holds for all */
+	ep_strs conditions;           /* for people; empty when it holds for all */
 	enum ep_outcome_verdict verdict;
 	const char *reason; /* NULL, or why unknown, dropped, unreachable… */
-	bool martian;	    /* dropped since no client can have such a source address */
+	bool martian;       /* dropped since no client can have such a source address */
 	struct {
 		uint64_t netns;
 		struct ep_addr addr; /* destination there, after translation */
@@ -90,7 +91,8 @@ struct ep_outcome {
 		const char *dev; /* where it arrived (delivered) or left (forwarded) */
 	} final;
 	const struct ep_listener *listener; /* EP_DELIVERED */
-	const struct ep_proc *receiver;	    /* who gets it in the end (proxies followed); NULL if unknown */
+	const struct ep_proc
+		*receiver; /* who gets it in the end (proxies followed); NULL if unknown */
 	EP_VEC(const struct ep_proc *) via; /* userland proxies passed */
 	EP_VEC(struct ep_step) steps;
 };
@@ -98,7 +100,7 @@ struct ep_outcome {
 struct ep_result {
 	struct ep_arena *arena;
 	EP_VEC(struct ep_outcome) outcomes; /* largest share of sources first */
-	bool split_limit; /* the bound on splits was hit: part of it is unknown */
+	bool split_limit;                   /* the bound on splits was hit: part of it is unknown */
 	unsigned runs;
 };
 

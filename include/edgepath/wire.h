@@ -11,23 +11,23 @@
 
 /* One file descriptor of one process that is a TCP socket in LISTEN. */
 struct ep_wire_listener {
-	__u64 netns;      /* inode of the net namespace */
-	__u64 cgroup;     /* cgroup v2 id (inode) of the socket's owner task, 0 if unknown */
-	__u64 sock;       /* socket cookie or kernel address: equal for one socket, for joining only */
-	__u64 ino;        /* socket inode as in /proc/PID/fd */
-	__u32 pid;        /* tgid in the initial pid namespace */
+	__u64 netns;  /* inode of the net namespace */
+	__u64 cgroup; /* cgroup v2 id (inode) of the socket's owner task, 0 if unknown */
+	__u64 sock;   /* socket cookie or kernel address: equal for one socket, for joining only */
+	__u64 ino;    /* socket inode as in /proc/PID/fd */
+	__u32 pid;    /* tgid in the initial pid namespace */
 	__u32 fd;
 	__u32 bound_ifindex; /* SO_BINDTODEVICE, 0 if none */
 	__u32 backlog;
 	__u32 qlen;
 	__u32 uid;
-	__u16 family;     /* AF_INET or AF_INET6 */
-	__u16 port;       /* host order */
+	__u16 family; /* AF_INET or AF_INET6 */
+	__u16 port;   /* host order */
 	__u8 v6only;
 	__u8 reuseport;
 	__u8 transparent;
 	__u8 pad[5];
-	__u8 addr[16];    /* network order, the first 4 bytes for AF_INET */
+	__u8 addr[16]; /* network order, the first 4 bytes for AF_INET */
 	char comm[EP_WIRE_COMM];
 };
 

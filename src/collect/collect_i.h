@@ -6,7 +6,8 @@
 #include "edgepath/collect.h"
 
 /* Opens netlink socket `proto` (NETLINK_ROUTE, NETLINK_NETFILTER) or any socket inside a namespace. */
-int ep_ns_enter(const struct ep_netns *ns, int *ret_back_fd) EP_MUST; /* 0 or -errno; setns of this thread */
+int ep_ns_enter(const struct ep_netns *ns,
+		int *ret_back_fd) EP_MUST; /* 0 or -errno; setns of this thread */
 void ep_ns_leave(int back_fd); /* setns back and close; ends the process if that fails */
 
 /* links.c, routes.c */
@@ -15,12 +16,15 @@ int ep_collect_routes(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
 /* hooks.c: XDP, tc, sk_lookup and netfilter BPF programs in the packet's way */
 int ep_collect_hooks(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
 /* nft.c */
-int ep_collect_nft(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST; /* tables, chains, sets; generation */
-int ep_collect_nft_chain(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_chain *c) EP_MUST;
+int ep_collect_nft(struct ep_snapshot *s,
+		   struct ep_netns *ns) EP_MUST; /* tables, chains, sets; generation */
+int ep_collect_nft_chain(struct ep_snapshot *s, struct ep_netns *ns,
+			 struct ep_nft_chain *c) EP_MUST;
 int ep_collect_nft_set(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_set *set) EP_MUST;
 int ep_collect_nft_generation(struct ep_netns *ns, uint32_t *ret) EP_MUST;
 /* Decodes the payload of NFTA_RULE_EXPRESSIONS (also for the fuzzer); -EBADMSG if it is malformed. */
-int ep_nft_decode_exprs(struct ep_arena *a, const void *payload, size_t len, struct ep_nft_rule *r) EP_MUST;
+int ep_nft_decode_exprs(struct ep_arena *a, const void *payload, size_t len,
+			struct ep_nft_rule *r) EP_MUST;
 /* xtables.c: only tables that exist already */
 int ep_collect_xtables(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
 /* One IPT_SO_GET_ENTRIES blob (struct ipt_entry / ip6t_entry array) with its hook offsets; for the fuzzer too. */

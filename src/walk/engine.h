@@ -13,8 +13,8 @@
 /* ---- open quantities ---- */
 
 enum ep_var_kind {
-	EP_VAR_FIELD,	/* the client's choice: a split becomes two conditions */
-	EP_VAR_RANDOM,	/* the kernel's dice: a split has probabilities */
+	EP_VAR_FIELD,   /* the client's choice: a split becomes two conditions */
+	EP_VAR_RANDOM,  /* the kernel's dice: a split has probabilities */
 	EP_VAR_UNKNOWN, /* nobody told us: alternatives that differ make the answer unknown */
 };
 
@@ -46,14 +46,15 @@ struct ep_pkt {
 	uint32_t priority; /* skb->priority */
 	enum ep_ct ct;
 	uint16_t ct_zone;
-	bool dnat_done, snat_done; /* nf_nat_initialized(): the manip was decided, by a rule or by none */
-	bool dst_nat, src_nat;	   /* IPS_DST_NAT, IPS_SRC_NAT: really translated */
+	bool dnat_done,
+		snat_done; /* nf_nat_initialized(): the manip was decided, by a rule or by none */
+	bool dst_nat, src_nat;          /* IPS_DST_NAT, IPS_SRC_NAT: really translated */
 	struct ep_val o_saddr, o_sport; /* conntrack's original tuple */
 	struct ep_addr o_daddr;
 	uint16_t o_dport;
 	const struct ep_link *in, *out; /* NULL if none yet */
-	uint8_t pkttype;		/* PACKET_HOST… as seen in the present namespace */
-	bool local_out;			/* sent by this host's process (socket known: uid unknown unless root) */
+	uint8_t pkttype;                /* PACKET_HOST… as seen in the present namespace */
+	bool local_out; /* sent by this host's process (socket known: uid unknown unless root) */
 	/* TPROXY chose a listener: deliver to it, whatever the destination */
 	const struct ep_listener *tproxy;
 };
@@ -61,7 +62,7 @@ struct ep_pkt {
 struct ep_choice; /* engine.c */
 
 struct ep_walk {
-	struct ep_arena *arena;	  /* of the result */
+	struct ep_arena *arena; /* of the result */
 	struct ep_snapshot *s;
 	const struct ep_query *q;
 	const struct ep_without *without;
@@ -122,10 +123,10 @@ int ep_w_hook(struct ep_walk *w, unsigned hooknum); /* NF_INET_PRE_ROUTING… in
 
 /* Verdict of one base chain or table at one hook; like the kernel's NF_* values. */
 enum ep_ret {
-	EP_RET_ACCEPT,	/* on to the next hook function */
-	EP_RET_DROP,	/* the caller ends the run as dropped */
-	EP_RET_ENDED,	/* the callee ended the run already (reject, unknown) */
-	EP_RET_NONE,	/* nat: no rule decided */
+	EP_RET_ACCEPT, /* on to the next hook function */
+	EP_RET_DROP,   /* the caller ends the run as dropped */
+	EP_RET_ENDED,  /* the callee ended the run already (reject, unknown) */
+	EP_RET_NONE,   /* nat: no rule decided */
 };
 
 /* ---- nft (nft_*.c) and legacy xtables (xt_*.c) ---- */
@@ -138,9 +139,9 @@ enum ep_ret ep_xt_run(struct ep_walk *w, const struct ep_xt_table *t);
 enum ep_xt_ret { EP_X_CONTINUE, EP_X_ACCEPT, EP_X_DROP, EP_X_RETURN, EP_X_ENDED };
 
 struct ep_xt_env {
-	const char *table;   /* name of the table the rule is in */
+	const char *table; /* name of the table the rule is in */
 	const char *chain;
-	bool nft;	     /* inside an nft rule */
+	bool nft; /* inside an nft rule */
 	/* set by a target that did something worth a step */
 	const char *action, *to;
 };
@@ -176,13 +177,13 @@ struct ep_fib {
 	uint8_t type; /* RTN_UNICAST, RTN_LOCAL, RTN_BLACKHOLE…; RTN_UNREACHABLE also if nothing matched */
 	const struct ep_route *route; /* NULL if none */
 	const struct ep_link *out;    /* NULL if none */
-	struct ep_addr gw;	      /* next hop: gateway, or the destination itself */
-	struct ep_addr prefsrc;	      /* what a local sender would use; len 0 if undecided */
+	struct ep_addr gw;            /* next hop: gateway, or the destination itself */
+	struct ep_addr prefsrc;       /* what a local sender would use; len 0 if undecided */
 };
 
 struct ep_flow {
 	struct ep_addr dst;
-	struct ep_val src;	 /* var -1 with c 0: unspecified */
+	struct ep_val src;       /* var -1 with c 0: unspecified */
 	uint32_t iif, oif, mark; /* ifindexes; iif: loopback's for local output */
 	uint16_t dport;
 	struct ep_val sport;
@@ -191,10 +192,12 @@ struct ep_flow {
 };
 
 /* fib_lookup() / ip6 route lookup with the policy rules of ns. May make choices (source rules, multipath). */
-void ep_fib_lookup(struct ep_walk *w, struct ep_netns *ns, const struct ep_flow *f, struct ep_fib *ret);
+void ep_fib_lookup(struct ep_walk *w, struct ep_netns *ns, const struct ep_flow *f,
+		   struct ep_fib *ret);
 /* Type of an address in ns as `fib daddr type` and xt addrtype see it (inet_addr_type, RTN_*);
  * dev 0: any device. */
-uint8_t ep_fib_addr_type(struct ep_walk *w, struct ep_netns *ns, const struct ep_addr *a, uint32_t dev);
+uint8_t ep_fib_addr_type(struct ep_walk *w, struct ep_netns *ns, const struct ep_addr *a,
+			 uint32_t dev);
 /* Set of all source addresses that are of that RTN_ type in ns (for matches on an open source). */
 struct ep_ivset ep_fib_type_set(struct ep_walk *w, struct ep_netns *ns, uint8_t alen, uint8_t type,
 				uint32_t dev);
