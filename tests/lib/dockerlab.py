@@ -61,9 +61,10 @@ class DockerLab:
             raise LabUnavailable("not installed: " + ", ".join(missing))
         env = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "HOME": "/root"}
         self.holder = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", sys.executable,
-             str(Path(__file__).with_name("dockerlab_holder.py"))], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, start_new_session=True, env=env)
+            ["unshare", "--mount", "--propagation", "unchanged", sys.executable,
+             str(Path(__file__).with_name("dockerlab_holder.py"))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+            env=env)
         try:
             if self._reply() != {"ready": True}:
                 raise LabUnavailable("mount namespace: not ready")
@@ -113,7 +114,7 @@ class DockerLab:
 
     def run(self, argv, netns=None, check=True, timeout=60):
         """Run a command in the lab's mount namespace, and in a network namespace of it."""
-        enter = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt"]
+        enter = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", f"--root={self.root}"]
         if netns:
             enter.append(f"--net={self.root}/run/netns/{netns}")
         done = subprocess.run([*enter, "--", *map(str, argv)], text=True, capture_output=True,

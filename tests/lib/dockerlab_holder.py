@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The process that owns one DockerLab (see dockerlab.py), and the cgroups of its pods.
 
-Run as `unshare --mount --propagation private python3 dockerlab_holder.py`. It reads one JSON
+Run as `unshare --mount --propagation unchanged python3 dockerlab_holder.py`. It reads one JSON
 request a line on stdin (argv, cgroup, log), answers with the pid, and cleans up at end of file.
 """
 import ctypes
@@ -94,20 +94,37 @@ class Holder:
 
     def __init__(self):
         self.cgroups = set()
-        self.foreign = _top_cgroups()
+        self.foreign = set()
 
     def prepare(self):
         pr_set_child_subreaper = 36
         if ctypes.CDLL(None, use_errno=True).prctl(pr_set_child_subreaper, 1, 0, 0, 0):
             raise OSError(ctypes.get_errno(), "PR_SET_CHILD_SUBREAPER")
+        self.detach()
         for folder in ("/run", "/var/lib"):
             subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "ept", folder], check=True)
         if os.path.realpath("/var/run") != "/run":
             subprocess.run(["mount", "--bind", "/run", "/var/run"], check=True)
+        if not any(cgroup_roots()):
+            subprocess.run(["mount", "-t", "cgroup2", "ept", "/sys/fs/cgroup"], check=True)
+        self.foreign = _top_cgroups()
         for folder in ("/run/netns", "/run/ept", "/run/lock", "/var/lib/docker"):
             os.mkdir(folder)
         signal.signal(signal.SIGCHLD, lambda *_: self.reap(os.WNOHANG))
         Path("/run/ept/daemon.json").write_text("{}\n")
+
+    def detach(self):
+        """Cut the new mount namespace off from the old one, and see that / is a mount point:
+        in a chroot it may be none, and then neither this nor runc could set its propagation.
+        nsenter with a mount namespace starts at that namespace's own root."""
+        subprocess.run(["nsenter", "--mount=/proc/self/ns/mnt", "mount", "--make-rprivate", "/"],
+                       check=True)
+        mount_points = [line.split()[4] for line in
+                        Path("/proc/self/mountinfo").read_text().splitlines()]
+        if "/" not in mount_points:
+            subprocess.run(["mount", "--rbind", "/", "/mnt"], check=True)
+            os.chroot("/mnt")
+            os.chdir("/")
 
     def reap(self, flags):
         """Reap ended children; false when none is left (flags 0: wait for one)."""
