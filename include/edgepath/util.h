@@ -46,7 +46,8 @@ void ep_vec_grow(struct ep_arena *a, void **v, size_t n, size_t *cap, size_t ele
 		&(vec)->v[(vec)->n++];                                                      \
 	})
 
-#define ep_each(it, vec) for (typeof((vec)->v) it = (vec)->v; it && it < (vec)->v + (vec)->n; it++)
+#define ep_each(it, vec) \
+	for (typeof(&*(vec)->v) it = (vec)->v; it && it < (vec)->v + (vec)->n; it++)
 
 /* ---- growing string (malloc'd) ---- */
 

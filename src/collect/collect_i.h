@@ -35,6 +35,11 @@ int ep_collect_ipset(struct ep_snapshot *s, struct ep_netns *ns, uint16_t index)
 int ep_collect_sockets(struct ep_snapshot *s) EP_MUST;
 /* netns.c: every namespace of the host: /run/netns, and those of processes */
 int ep_collect_netns(struct ep_snapshot *s) EP_MUST;
+/* Name of /run/netns, path, or NULL for the present one; on failure -errno and one line in err. */
+int ep_netns_resolve(struct ep_snapshot *s, const char *name, struct ep_netns **ret, char *err,
+		     size_t err_len) EP_MUST;
+/* The inode in "net:[4026531840]", the text of the link /proc/PID/ns/net; 0 if it is none. */
+uint64_t ep_netns_of_link(const char *link, size_t len);
 /* proc.c: finds or adds a process and fills it from /proc; NULL if it is gone */
 struct ep_proc *ep_collect_proc(struct ep_snapshot *s, int pid);
 /* containers: docker.c, oci.c; cgroup path → container id is in cgroup.c */

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The snapshot: life, lookups, and loading on demand through its provider. */
+#include "edgepath/model.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+struct ep_snapshot *ep_snapshot_new(void)
+{
+	struct ep_arena *a = ep_arena_new();
+	struct ep_snapshot *s = ep_alloc(a, sizeof(*s));
+
+	s->arena = a;
+	s->hostname = s->kernel = s->boot_id = "";
+	s->taken_at = (uint64_t)time(NULL);
+	return s;
+}
+
+void ep_snapshot_free(struct ep_snapshot *s)
+{
+	if (s)
+		ep_arena_free(s->arena);
+}
+
+/* ---- namespaces ---- */
+
+struct ep_netns *ep_netns_find(const struct ep_snapshot *s, uint64_t ino)
+{
+	ep_each(it, &s->netns) {
+		if ((*it)->ino == ino)
+			return *it;
+	}
+	return NULL;
+}
+
+struct ep_netns *ep_netns_add(struct ep_snapshot *s, uint64_t ino)
+{
+	struct ep_netns *ns = ep_netns_find(s, ino);
+
+	if (ns)
+		return ns;
+	ns = ep_alloc(s->arena, sizeof(*ns));
+	ns->ino = ino;
+	ns->ip_forward = ns->forwarding6_all = ns->rp_filter_all = -1;
+	ns->route_localnet_all = ns->accept_local_all = -1;
+	ns->bridge_nf_call_ip = ns->bridge_nf_call_ip6 = -1;
+	ns->tcp_l3mdev_accept = ns->fwmark_reflect = -1;
+	*ep_push(s->arena, &s->netns) = ns;
+	return ns;
+}
+
+static int not_saved(struct ep_netns *ns)
+{
+	if (!ns->failed)
+		ns->failed = "not in this saved snapshot";
+	return -ENODATA;
+}
+
+int ep_netns_need(struct ep_snapshot *s, struct ep_netns *ns, unsigned need)
+{
+	unsigned missing = need & ~ns->have;
+	int r;
+
+	if (!missing)
+		return 0;
+	if (!s->provider || !s->provider->netns)
+		return not_saved(ns);
+	r = s->provider->netns(s->provider->ctx, s, ns, missing);
+	if (r < 0) {
+		if (!ns->failed)
+			ns->failed = ep_strdup(s->arena, strerror(-r));
+		return r;
+	}
+	ns->have |= missing;
+	return 0;
+}
+
+int ep_nft_chain_need(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_chain *c)
+{
+	int r;
+
+	if (c->loaded)
+		return 0;
+	if (!s->provider || !s->provider->nft_chain)
+		return not_saved(ns);
+	r = s->provider->nft_chain(s->provider->ctx, s, ns, c);
+	if (r < 0)
+		return r;
+	c->loaded = true;
+	return 0;
+}
+
+int ep_nft_set_need(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_set *set)
+{
+	int r;
+
+	if (set->loaded)
+		return 0;
+	if (!s->provider || !s->provider->nft_set)
+		return not_saved(ns);
+	r = s->provider->nft_set(s->provider->ctx, s, ns, set);
+	if (r < 0)
+		return r;
+	set->loaded = true;
+	return 0;
+}
+
+static struct ep_ipset *find_ipset(const struct ep_netns *ns, uint16_t index)
+{
+	ep_each(it, &ns->ipsets) {
+		if ((*it)->index == index)
+			return *it;
+	}
+	return NULL;
+}
+
+struct ep_ipset *ep_ipset_need(struct ep_snapshot *s, struct ep_netns *ns, uint16_t index)
+{
+	struct ep_ipset *set = find_ipset(ns, index);
+
+	if (set || !s->provider || !s->provider->ipset)
+		return set;
+	if (s->provider->ipset(s->provider->ctx, s, ns, index) < 0)
+		return NULL;
+	return find_ipset(ns, index);
+}
+
+/* ---- lookups ---- */
+
+const struct ep_link *ep_link_by_index(const struct ep_netns *ns, uint32_t ifindex)
+{
+	ep_each(it, &ns->links) {
+		if (it->ifindex == ifindex)
+			return it;
+	}
+	return NULL;
+}
+
+const struct ep_link *ep_link_by_name(const struct ep_netns *ns, const char *name)
+{
+	ep_each(it, &ns->links) {
+		if (it->name && !strcmp(it->name, name))
+			return it;
+	}
+	return NULL;
+}
+
+const struct ep_ifaddr *ep_ifaddr_find(const struct ep_netns *ns, const struct ep_addr *a)
+{
+	ep_each(it, &ns->addrs) {
+		if (ep_addr_eq(&it->addr, a))
+			return it;
+	}
+	return NULL;
+}
+
+struct ep_proc *ep_proc_find(const struct ep_snapshot *s, int pid)
+{
+	ep_each(it, &s->procs) {
+		if ((*it)->pid == pid)
+			return *it;
+	}
+	return NULL;
+}
+
+struct ep_nft_chain *ep_nft_chain_find(const struct ep_nft_table *t, const char *name)
+{
+	ep_each(it, &t->chains) {
+		if (!strcmp((*it)->name, name))
+			return *it;
+	}
+	return NULL;
+}
+
+struct ep_nft_set *ep_nft_set_find(const struct ep_nft_table *t, const char *name)
+{
+	ep_each(it, &t->sets) {
+		if (!strcmp((*it)->name, name))
+			return *it;
+	}
+	return NULL;
+}
+
+struct ep_nft_obj *ep_nft_obj_find(const struct ep_nft_table *t, const char *name, uint32_t type)
+{
+	ep_each(it, &t->objs) {
+		if ((*it)->type == type && !strcmp((*it)->name, name))
+			return *it;
+	}
+	return NULL;
+}
+
+struct ep_xt_chain *ep_xt_chain_find(const struct ep_xt_table *t, const char *name)
+{
+	ep_each(it, &t->chains) {
+		if (!strcmp((*it)->name, name))
+			return *it;
+	}
+	return NULL;
+}
+
+const char *ep_backend_name(enum ep_backend b)
+{
+	static const char *const names[] = {
+		[EP_NFT] = "nft",
+		[EP_IPTABLES_NFT] = "iptables-nft",
+		[EP_IPTABLES_LEGACY] = "iptables-legacy",
+	};
+
+	return (size_t)b < EP_ARRAY_SIZE(names) ? names[b] : "unknown";
+}
+
+/* ---- completeness ---- */
+
+void ep_source_set(struct ep_snapshot *s, const char *name, enum ep_status st, const char *reason)
+{
+	struct ep_source *src = NULL;
+
+	ep_each(it, &s->sources) {
+		if (!strcmp(it->name, name))
+			src = it;
+	}
+	if (src && src->status <= st)
+		return;
+	if (!src) {
+		src = ep_push(s->arena, &s->sources);
+		src->name = ep_strdup(s->arena, name);
+	}
+	src->status = st;
+	src->reason = st == EP_COMPLETE || !reason ? NULL : ep_strdup(s->arena, reason);
+}
