@@ -85,7 +85,8 @@ struct ep_walk {
 	const char *end_dev;
 	/* choices of this run */
 	EP_VEC(struct ep_choice) trace;
-	size_t prefix; /* how many of them were given */
+	const unsigned *given; /* their answers, for the first `prefix` of them */
+	size_t prefix;
 };
 
 /* ---- choices: each may be answered differently in another run ---- */

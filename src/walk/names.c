@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Words of the result, and what a rule reference points at. */
+#include "edgepath/walk.h"
+
+const char *ep_verdict_name(enum ep_outcome_verdict v)
+{
+	static const char *const names[] = {
+		[EP_DELIVERED] = "delivered",     [EP_REFUSED] = "refused",
+		[EP_REJECTED] = "rejected",       [EP_DROPPED] = "dropped",
+		[EP_UNREACHABLE] = "unreachable", [EP_FORWARDED] = "forwarded",
+		[EP_UNKNOWN] = "unknown",
+	};
+
+	return names[v];
+}
+
+enum ep_backend ep_rule_backend(const struct ep_rule_ref *r)
+{
+	if (r->xt_table)
+		return EP_IPTABLES_LEGACY;
+	return r->nft_chain && r->nft_chain->table->xtables ? EP_IPTABLES_NFT : EP_NFT;
+}
+
+const char *ep_rule_text(struct ep_arena *a, const struct ep_rule_ref *r)
+{
+	if (r->nft)
+		return ep_nft_rule_text(a, r->nft_chain, r->nft);
+	return r->xt ? ep_xt_rule_text(a, r->xt_table, r->xt) : "";
+}
+
+uint32_t ep_rule_position(const struct ep_rule_ref *r)
+{
+	return r->nft ? r->nft->position : r->xt ? r->xt->position : 0;
+}
+
+uint64_t ep_rule_handle(const struct ep_rule_ref *r)
+{
+	return r->nft ? r->nft->handle : 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From single runs to the partition: which runs are needed, and how their outcomes go together. */
+#ifndef EP_WALK_PARTITION_H
+#define EP_WALK_PARTITION_H
+
+#include "walk/engine.h"
+
+/* A point where the kernel's way depended on something open; part of the run that met it. */
+struct ep_choice {
+	enum ep_var_kind kind;
+	unsigned n, taken;
+	double p[2];                  /* random and n == 2; else all are equally likely */
+	int var;                      /* what was split, or -1 */
+	struct ep_ivset alt[2];       /* the variable's two parts */
+	struct ep_ivset saddr, sport; /* the client's domains before the split */
+	const char *reason;           /* unknown: why */
+};
+
+struct ep_choices {
+	struct ep_choice *v;
+	size_t n, cap;
+};
+
+typedef EP_VEC(struct ep_outcome *) ep_outcomes;
+
+struct ep_explore {
+	struct ep_snapshot *s;
+	const struct ep_query *q;
+	const struct ep_without *without;
+	struct ep_result *result;
+	unsigned budget; /* runs that are left */
+};
+
+/* Runs once with the first n_given choices given, 0 for the others; appends all it met. */
+struct ep_outcome *ep_run_once(struct ep_explore *x, const unsigned *given, size_t n_given,
+			       struct ep_choices *ret_trace);
+/* Fills x->result->outcomes. */
+void ep_partition(struct ep_explore *x);
+
+#endif
