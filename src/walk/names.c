@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Words of the result, and what a rule reference points at. */
+#include <linux/netfilter.h>
+
 #include "edgepath/walk.h"
+#include "walk/names.h"
 
 const char *ep_verdict_name(enum ep_outcome_verdict v)
 {
@@ -36,4 +39,25 @@ uint32_t ep_rule_position(const struct ep_rule_ref *r)
 uint64_t ep_rule_handle(const struct ep_rule_ref *r)
 {
 	return r->nft ? r->nft->handle : 0;
+}
+
+const char *ep_family_name(uint8_t nfproto)
+{
+	static const char *const names[] = {
+		[NFPROTO_INET] = "inet",     [NFPROTO_IPV4] = "ip",       [NFPROTO_ARP] = "arp",
+		[NFPROTO_NETDEV] = "netdev", [NFPROTO_BRIDGE] = "bridge", [NFPROTO_IPV6] = "ip6",
+	};
+
+	return nfproto < EP_ARRAY_SIZE(names) && names[nfproto] ? names[nfproto] : "?";
+}
+
+const char *ep_hook_name(unsigned hooknum)
+{
+	static const char *const names[] = {
+		[NF_INET_PRE_ROUTING] = "prerouting",   [NF_INET_LOCAL_IN] = "input",
+		[NF_INET_FORWARD] = "forward",          [NF_INET_LOCAL_OUT] = "output",
+		[NF_INET_POST_ROUTING] = "postrouting", [NF_INET_INGRESS] = "ingress",
+	};
+
+	return hooknum < EP_ARRAY_SIZE(names) ? names[hooknum] : "?";
 }

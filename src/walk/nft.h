@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The nft virtual machine (net/netfilter/nf_tables_core.c, nft_do_chain) over a symbolic packet. */
+#ifndef EP_WALK_NFT_H
+#define EP_WALK_NFT_H
+
+#include "walk/nft_regs.h"
+
+enum ep_nft_next {
+	EP_NFT_NEXT,    /* the expression matched or has no say */
+	EP_NFT_BREAK,   /* NFT_BREAK: the rule does not match */
+	EP_NFT_VERDICT, /* vm->verdict is set */
+	EP_NFT_ENDED,   /* the run has ended */
+};
+
+struct ep_nft_vm {
+	struct ep_walk *w;
+	struct ep_nft_chain *base, *chain;
+	const struct ep_nft_rule *rule;
+	struct ep_regs regs;
+	struct ep_verdict verdict;
+	const char *action, *to; /* what the rule did so far, for its step */
+};
+
+typedef enum ep_nft_next (*ep_nft_eval)(struct ep_nft_vm *vm, const struct ep_expr *e);
+
+struct ep_nft_row {
+	const char *name;
+	ep_nft_eval eval;
+};
+
+/* nft_lookup.c: sets, maps and verdict maps. */
+enum ep_nft_next ep_nft_eval_lookup(struct ep_nft_vm *vm, const struct ep_expr *e);
+
+/* One table a file; each ends with a NULL name. */
+extern const struct ep_nft_row ep_nft_rows_data[]; /* nft_data.c: registers in, compare, verdict */
+extern const struct ep_nft_row
+	ep_nft_rows_field[]; /* nft_field.c: meta, payload, ct, fib… into registers */
+extern const struct ep_nft_row ep_nft_rows_effect[]; /* nft_effect.c: nat, reject, marks, logging… */
+
+/* Sets a register or breaks off with the reason that the ruleset is malformed. */
+enum ep_nft_next ep_nft_bad(struct ep_nft_vm *vm, const struct ep_expr *e);
+/* Ends the walk as unknown, naming the expression. */
+enum ep_nft_next ep_nft_unknown(struct ep_nft_vm *vm, const char *what);
+/* What the rule is called in messages: "ip nat DOCKER rule 5". */
+const char *ep_nft_where(struct ep_nft_vm *vm);
+
+#endif

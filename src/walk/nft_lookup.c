@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Lookups in sets, maps and verdict maps (nft_lookup.c in the kernel). With an open key, elements
+ * that lead to the same are asked for together: "is it in any of these?", one split for all of them.
+ */
+#include <linux/netfilter/nf_tables.h>
+#include <string.h>
+
+#include "walk/names.h"
+#include "walk/nft.h"
+
+struct lookup {
+	struct ep_nft_vm *vm;
+	const struct ep_nft_set *set;
+	const struct ep_byte *key;
+};
+
+/* Fields of the key: offset and length; plain keys are one field. */
+static unsigned key_fields(const struct ep_nft_set *set, uint8_t off[16], uint8_t len[16])
+{
+	unsigned at = 0, n = 0;
+
+	for (; n < set->n_fields && n < 16; n++) {
+		off[n] = (uint8_t)at;
+		len[n] = set->fields[n];
+		at += (set->fields[n] + 3u) & ~3u;
+	}
+	if (!n || at > set->key_len) {
+		off[0] = 0;
+		len[0] = (uint8_t)set->key_len;
+		n = 1;
+	}
+	return n;
+}
+
+/* Can the constant bytes of the key still fit this element? Open bytes are not looked at. */
+static bool const_fits(const struct lookup *l, const struct ep_nft_elem *el)
+{
+	uint8_t off[16], len[16], x[EP_NFT_REGBYTES];
+	unsigned n = key_fields(l->set, off, len);
+
+	if (el->catchall)
+		return true;
+	for (unsigned f = 0; f < n; f++) {
+		const struct ep_byte *b = l->key + off[f];
+
+		if (ep_bytes_const(b, len[f], x)) {
+			if (memcmp(x, el->lo + off[f], len[f]) < 0 ||
+			    memcmp(x, el->hi + off[f], len[f]) > 0)
+				return false;
+			continue;
+		}
+		if (memcmp(el->lo + off[f], el->hi + off[f], len[f]))
+			continue;
+		for (unsigned i = 0; i < len[f]; i++)
+			if (b[i].kind == EP_BYTE_CONST && b[i].c != el->lo[off[f] + i])
+				return false;
+	}
+	return true;
+}
+
+/* Is the key in the element? May split. */
+static bool in_element(const struct lookup *l, const struct ep_nft_elem *el)
+{
+	uint8_t off[16], len[16];
+	unsigned n = key_fields(l->set, off, len);
+
+	if (el->catchall)
+		return true;
+	for (unsigned f = 0; f < n; f++)
+		if (!ep_bytes_between(l->vm->w, l->key + off[f], el->lo + off[f], el->hi + off[f],
+				      len[f]))
+			return false;
+	return true;
+}
+
+/* One open variable in one field: the values for which the element fits. */
+static bool element_values(const struct lookup *l, const struct ep_nft_elem *el, int *ret_var,
+			   struct ep_ivset *ret)
+{
+	uint8_t off[16], len[16];
+	unsigned n = key_fields(l->set, off, len), open = 0, at = 0;
+
+	for (unsigned f = 0; f < n; f++)
+		if (ep_bytes_open(l->key + off[f], len[f])) {
+			open++;
+			at = f;
+		}
+	return open == 1 && ep_bytes_preimage(l->vm->w, l->key + off[at], el->lo + off[at],
+					      el->hi + off[at], len[at], ret_var, ret);
+}
+
+static bool same_data(const struct ep_nft_set *set, const struct ep_nft_elem *x,
+		      const struct ep_nft_elem *y)
+{
+	if (x->verdict || y->verdict)
+		return x->verdict && y->verdict && x->verdict->code == y->verdict->code &&
+		       (x->verdict->chain == y->verdict->chain ||
+			(x->verdict->chain && y->verdict->chain &&
+			 !strcmp(x->verdict->chain, y->verdict->chain)));
+	if (x->data || y->data)
+		return x->data && y->data && !memcmp(x->data, y->data, set->data_len);
+	return true;
+}
+
+/* The group of candidates from i on with the same data, as one set of values; *done marks them. */
+static bool in_group(const struct lookup *l, const struct ep_nft_elem *const *cand, size_t n,
+		     size_t i, bool *done)
+{
+	struct ep_arena *a = l->vm->w->arena;
+	struct ep_iv *iv = NULL;
+	struct ep_ivset one;
+	size_t n_iv = 0, cap = 0;
+	int var = -1, v;
+
+	for (size_t j = i; j < n; j++) {
+		if (done[j] || cand[j]->catchall || !same_data(l->set, cand[i], cand[j]))
+			continue;
+		if (!element_values(l, cand[j], &v, &one) || (var >= 0 && v != var)) {
+			if (j > i)
+				continue;
+			done[i] = true;
+			return in_element(l, cand[i]);
+		}
+		var = v;
+		done[j] = true;
+		for (size_t k = 0; k < one.n; k++) {
+			void *p = iv;
+
+			if (n_iv == cap)
+				ep_vec_grow(a, &p, n_iv, &cap, sizeof(*iv));
+			iv = p;
+			iv[n_iv++] = one.v[k];
+		}
+	}
+	return ep_w_in(l->vm->w, var, ep_iv_of(a, iv, n_iv));
+}
+
+static const struct ep_nft_elem *find(const struct lookup *l)
+{
+	struct ep_arena *a = l->vm->w->arena;
+	const struct ep_nft_elem **cand, *rest = NULL;
+	bool open = ep_bytes_open(l->key, l->set->key_len), *done;
+	size_t n = 0;
+
+	if (!open) {
+		ep_each(el, &l->set->elems) {
+			if (el->catchall)
+				rest = el;
+			else if (const_fits(l, el))
+				return el;
+		}
+		return rest;
+	}
+	cand = ep_alloc(a, (l->set->elems.n + 1) * sizeof(*cand));
+	ep_each(el, &l->set->elems) {
+		if (el->catchall)
+			rest = el;
+		else if (const_fits(l, el))
+			cand[n++] = el;
+	}
+	done = ep_alloc(a, n + 1);
+	for (size_t i = 0; i < n && !l->vm->w->ended; i++)
+		if (!done[i] && in_group(l, cand, n, i, done))
+			return cand[i];
+	return rest;
+}
+
+enum ep_nft_next ep_nft_eval_lookup(struct ep_nft_vm *vm, const struct ep_expr *e)
+{
+	const char *name = ep_attr_str(e, NFTA_LOOKUP_SET);
+	struct ep_nft_set *set = name ? ep_nft_set_find(vm->chain->table, name) : NULL;
+	bool inverse = ep_attr_num(e, NFTA_LOOKUP_FLAGS, 0) & NFT_LOOKUP_F_INV;
+	const struct ep_nft_elem *el;
+	struct lookup l = {.vm = vm, .set = set};
+	int r;
+
+	if (!set || set->key_len > EP_NFT_REGBYTES)
+		return ep_nft_bad(vm, e);
+	r = ep_nft_set_need(vm->w->s, vm->w->ns, set);
+	if (r)
+		return ep_nft_unknown(vm, ep_w_sprintf(vm->w,
+						       "elements of set %s could not be read: %s",
+						       set->name, strerror(-r)));
+	l.key = ep_reg(&vm->regs, ep_attr_num(e, NFTA_LOOKUP_SREG, ~0ull), set->key_len);
+	if (!l.key || !ep_bytes_defined(l.key, set->key_len))
+		return ep_nft_bad(vm, e);
+	el = find(&l);
+	if (!ep_attr_has(e, NFTA_LOOKUP_DREG))
+		return !el == inverse ? EP_NFT_NEXT : EP_NFT_BREAK;
+	if (!el)
+		return EP_NFT_BREAK;
+	if (el->verdict) {
+		vm->verdict = *el->verdict;
+		return EP_NFT_VERDICT;
+	}
+	if (!el->data || !ep_reg_const(&vm->regs, ep_attr_num(e, NFTA_LOOKUP_DREG, ~0ull), el->data,
+				       set->data_len))
+		return ep_nft_bad(vm, e);
+	return EP_NFT_NEXT;
+}
