@@ -245,11 +245,18 @@ class Lab:
                 *_address_lines(if_a, addrs_a))
         self.ip(ns_b, *_address_lines(if_b, addrs_b))
         self._fast_neighbours((ns_a, if_a), (ns_b, if_b))
+        self.settle(ns_a, if_a)
+        self.settle(ns_b, if_b)
 
     def bridge(self, ns, name, addrs, ports=()):
         self.ip(ns, f"link add {name} type bridge", *_address_lines(name, addrs),
                 *(f"link set {port} master {name}" for port in ports))
         self._fast_neighbours((ns, name))
+
+    def settle(self, ns, *devices):
+        """Asks for the state of links, which makes the kernel act on it now, in 6.15 and later
+        (rtnl_getlink() calls linkwatch_sync_dev()), and not up to 1 s from now."""
+        self.ip(ns, *(f"link show dev {device}" for device in devices))
 
     def _fast_neighbours(self, *links):
         """A dead neighbour is found out in 3 * RETRANS_MS, not in 3 s. (The default setting of a
@@ -553,6 +560,7 @@ def edge_topology(lab, containers=2):
         lab.ip("host", f"link set ve-{short} master br0")
         lab.ip(short, f"route add default via {edge.bridge4}",
                f"route add default via {edge.bridge6}")
+    lab.settle("host", *(f"ve-{short}" for short in edge.containers), "br0")
     lab.wait_reachable("cl", edge.host4, edge.host6)
     lab.wait_reachable("host", *(edge.container(n, f) for n in range(1, containers + 1)
                                  for f in (4, 6)))
