@@ -15,7 +15,7 @@ struct ep_wire_listener {
 	__u64 cgroup; /* cgroup v2 id (inode) of the socket's owner task, 0 if unknown */
 	__u64 sock;   /* socket cookie or kernel address: equal for one socket, for joining only */
 	__u64 ino;    /* socket inode as in /proc/PID/fd */
-	__u32 pid;    /* tgid in the initial pid namespace */
+	__u32 pid;    /* tgid in the reader's pid namespace */
 	__u32 fd;
 	__u32 bound_ifindex; /* SO_BINDTODEVICE, 0 if none */
 	__u32 backlog;
