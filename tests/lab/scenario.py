@@ -107,6 +107,8 @@ class World:
             "portunreach": "icmp6-port-unreachable" if six else "icmp-port-unreachable",
             "adminprohibited": "icmp6-adm-prohibited" if six else "icmp-admin-prohibited",
         })
+        pair = f"{words['c1']}-{words['c2']}"
+        words["Range"] = f"[{pair}]" if six else pair  # as iptables writes it
         self.words, self.listeners = words, {}
 
     def text(self, template):
@@ -284,7 +286,7 @@ def run_scenario(scenario, backend, family):
             what = f"{src}:{sport} -> {world.text(asked.dst)}:{asked.port} from {asked.sender}"
             for problem in {_wrong_for_kernel(world, asked, r) for r in real} - {None}:
                 wrong.append(f"{what}: {problem}")
-            if _by_chance(asked) and {r.name for r in real} != set(asked.expect):
+            if _by_chance(asked) and not asked.loose and {r.name for r in real} != set(asked.expect):
                 wrong.append(f"{what}: chance chose only {({r.name for r in real})}")
             if answer is None:
                 continue
