@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What runs at one hook, in the kernel's order. Chains of type nat are no hook functions of their
+ * own: all of them run inside the NAT core's function, whose priority is fixed (nf_nat_core.c,
+ * nf_nat_register_fn), and only their order among each other follows their priorities.
+ */
+#include <netinet/in.h>
+#include <limits.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter_ipv4.h>
+#include <string.h>
+
+#include "walk/engine.h"
+#include "walk/names.h"
+
+struct hook_fn {
+	int32_t priority;
+	struct ep_nft_chain *nft;
+	const struct ep_xt_table *xt;
+	bool conntrack, nat; /* the two functions of conntrack itself */
+};
+
+typedef EP_VEC(struct hook_fn) hook_fns;
+
+/* uapi linux/netfilter_ipv4.h and the tables' xt_table.priority */
+static const struct {
+	const char *name;
+	int32_t priority;
+} xt_priorities[] = {
+	{"raw", NF_IP_PRI_RAW},
+	{"mangle", NF_IP_PRI_MANGLE},
+	{"filter", NF_IP_PRI_FILTER},
+	{"security", NF_IP_PRI_SECURITY},
+};
+
+static int32_t nat_priority(unsigned hooknum)
+{
+	return hooknum == NF_INET_PRE_ROUTING || hooknum == NF_INET_LOCAL_OUT ? NF_IP_PRI_NAT_DST :
+										NF_IP_PRI_NAT_SRC;
+}
+
+static bool family_fits(const struct ep_walk *w, uint8_t family)
+{
+	return family == NFPROTO_INET || family == (w->p.alen == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+}
+
+static bool on_device(const struct ep_walk *w, const struct ep_nft_chain *c)
+{
+	if (!c->devs.n)
+		return true;
+	ep_each(d, &c->devs) {
+		size_t n = strlen(*d);
+		bool prefix = n && (*d)[n - 1] == '*'; /* Linux 6.16: device name wildcards */
+
+		if (w->p.in &&
+		    (prefix ? !strncmp(*d, w->p.in->name, n - 1) : !strcmp(*d, w->p.in->name)))
+			return true;
+	}
+	return false;
+}
+
+static bool chain_here(const struct ep_walk *w, const struct ep_nft_chain *c, unsigned hooknum)
+{
+	if (!c->base || c->table->flags & NFT_TABLE_F_DORMANT)
+		return false;
+	if (hooknum == NF_INET_INGRESS && c->table->family == NFPROTO_NETDEV)
+		return c->hook == NF_NETDEV_INGRESS && on_device(w, c);
+	if (!family_fits(w, c->table->family) || c->hook != hooknum)
+		return false;
+	return hooknum != NF_INET_INGRESS || on_device(w, c);
+}
+
+static bool is_nat(const struct ep_nft_chain *c)
+{
+	return c->type && !strcmp(c->type, "nat");
+}
+
+static void gather(struct ep_walk *w, unsigned hooknum, hook_fns *fns, hook_fns *nats)
+{
+	uint8_t af = w->p.alen == 4 ? AF_INET : AF_INET6;
+
+	ep_each(t, &w->ns->nft.tables) {
+		ep_each(c, &(*t)->chains) {
+			if (chain_here(w, *c, hooknum))
+				*ep_push(w->arena, is_nat(*c) ? nats : fns) =
+					(struct hook_fn){.priority = (*c)->priority, .nft = *c};
+		}
+	}
+	ep_each(t, &w->ns->xt.tables) {
+		if (hooknum >= NF_INET_NUMHOOKS || (*t)->family != af ||
+		    !((*t)->valid_hooks >> hooknum & 1))
+			continue;
+		if (!strcmp((*t)->name, "nat"))
+			*ep_push(w->arena, nats) =
+				(struct hook_fn){.priority = nat_priority(hooknum), .xt = *t};
+		for (size_t i = 0; i < EP_ARRAY_SIZE(xt_priorities); i++)
+			if (!strcmp((*t)->name, xt_priorities[i].name))
+				*ep_push(w->arena, fns) = (struct hook_fn){
+					.priority = xt_priorities[i].priority, .xt = *t};
+	}
+	if (hooknum == NF_INET_PRE_ROUTING || hooknum == NF_INET_LOCAL_OUT)
+		*ep_push(w->arena, fns) =
+			(struct hook_fn){.priority = NF_IP_PRI_CONNTRACK, .conntrack = true};
+	if (nats->n)
+		*ep_push(w->arena, fns) =
+			(struct hook_fn){.priority = nat_priority(hooknum), .nat = true};
+}
+
+/* ---- order ---- */
+
+static bool has_effect(struct ep_walk *w, const struct hook_fn *f)
+{
+	if (!f->nft)
+		return true;
+	if (f->nft->policy == NF_DROP || ep_nft_chain_need(w->s, w->ns, f->nft))
+		return true;
+	return f->nft->rules.n > 0;
+}
+
+static const char *fn_name(struct ep_walk *w, const struct hook_fn *f)
+{
+	if (f->nft)
+		return ep_w_sprintf(w, "%s %s %s", ep_family_name(f->nft->table->family),
+				    f->nft->table->name, f->nft->name);
+	if (f->xt)
+		return ep_w_sprintf(w, "legacy %s", f->xt->name);
+	return f->nat ? "nat" : "conntrack";
+}
+
+/*
+ * Does y run before x, of two at one priority? nf_hook_entries_grow() puts the newer one first. In
+ * one table the handles tell which is newer; otherwise the kernel does not tell.
+ */
+static bool runs_before(struct ep_walk *w, const struct hook_fn *y, const struct hook_fn *x)
+{
+	if (y->nft && x->nft && y->nft->table == x->nft->table)
+		return y->nft->handle > x->nft->handle;
+	if (!has_effect(w, x) || !has_effect(w, y))
+		return false;
+	return !ep_w_unknown(w, "%s and %s have the same priority %d, their order is not told",
+			     fn_name(w, x), fn_name(w, y), x->priority);
+}
+
+static void sort_fns(struct ep_walk *w, hook_fns *f)
+{
+	for (size_t i = 1; i < f->n; i++)
+		for (size_t j = i; j > 0; j--) {
+			struct hook_fn *x = &f->v[j - 1], *y = &f->v[j], tmp = *x;
+
+			if (y->priority > x->priority ||
+			    (y->priority == x->priority && !runs_before(w, y, x)))
+				break;
+			*x = *y;
+			*y = tmp;
+		}
+}
+
+/* ---- running ---- */
+
+static enum ep_ret run_fn(struct ep_walk *w, const struct hook_fn *f)
+{
+	return f->nft ? ep_nft_run(w, f->nft) : ep_xt_run(w, f->xt);
+}
+
+/* nf_nat_inet_fn(): until one decides; then never again for this connection and direction. */
+static enum ep_ret run_nat(struct ep_walk *w, hook_fns *nats)
+{
+	bool dst = w->hooknum == NF_INET_PRE_ROUTING || w->hooknum == NF_INET_LOCAL_OUT;
+	bool *done = dst ? &w->p.dnat_done : &w->p.snat_done;
+
+	if (w->p.ct != EP_CT_NEW || *done)
+		return EP_RET_ACCEPT;
+	sort_fns(w, nats);
+	ep_each(f, nats) {
+		enum ep_ret r = run_fn(w, f);
+
+		if (r != EP_RET_ACCEPT && r != EP_RET_NONE)
+			return r;
+		if (*done)
+			break;
+	}
+	*done = true;
+	return EP_RET_ACCEPT;
+}
+
+static void start_tracking(struct ep_walk *w)
+{
+	struct ep_pkt *p = &w->p;
+
+	if (p->ct != EP_CT_NONE)
+		return;
+	p->ct = EP_CT_NEW;
+	p->o_saddr = p->saddr;
+	p->o_sport = p->sport;
+	p->o_daddr = p->daddr;
+	p->o_dport = p->dport;
+}
+
+static void end_dropped(struct ep_walk *w)
+{
+	const struct ep_step *s = w->steps.n ? &w->steps.v[w->steps.n - 1] : NULL;
+	bool nft = s && s->family;
+
+	if (nft && s->kind == EP_STEP_CHAIN)
+		ep_w_end(w, EP_DROPPED, "policy of %s %s %s", s->family, s->table, s->chain);
+	else if (nft)
+		ep_w_end(w, EP_DROPPED, "rule %u of %s %s %s", ep_rule_position(&s->rule),
+			 s->family, s->table, s->chain);
+	else
+		ep_w_end(w, EP_DROPPED, "dropped in %s", w->hook);
+}
+
+static enum ep_ret run_all(struct ep_walk *w, hook_fns *fns, hook_fns *nats)
+{
+	ep_each(f, fns) {
+		enum ep_ret r = EP_RET_ACCEPT;
+
+		if (f->conntrack)
+			start_tracking(w);
+		else
+			r = f->nat ? run_nat(w, nats) : run_fn(w, f);
+		if (w->ended)
+			return EP_RET_ENDED;
+		if (r == EP_RET_DROP || r == EP_RET_ENDED)
+			return r;
+	}
+	return EP_RET_ACCEPT;
+}
+
+int ep_w_hook(struct ep_walk *w, unsigned hooknum)
+{
+	const struct ep_link *in = w->p.in, *out = w->p.out;
+	hook_fns fns = {}, nats = {};
+	enum ep_ret r;
+
+	if (w->ended)
+		return 1;
+	w->hooknum = hooknum;
+	w->hook = ep_hook_name(hooknum);
+	/* nf_hook_state: what the hook does not know yet, or no more. */
+	if (hooknum == NF_INET_PRE_ROUTING || hooknum == NF_INET_LOCAL_IN ||
+	    hooknum == NF_INET_INGRESS)
+		w->p.out = NULL;
+	if (hooknum == NF_INET_LOCAL_OUT)
+		w->p.in = NULL;
+	gather(w, hooknum, &fns, &nats);
+	sort_fns(w, &fns);
+	r = run_all(w, &fns, &nats);
+	if (r == EP_RET_DROP)
+		end_dropped(w);
+	w->p.in = in;
+	w->p.out = out;
+	w->hook = NULL;
+	return w->ended;
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Address translation as nf_nat_setup_info() and its callers do it, for the first packet. */
+#include <netinet/in.h>
+#include <linux/if_addr.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_nat.h>
+#include <linux/rtnetlink.h>
+
+#include "walk/engine.h"
+
+#ifndef NF_NAT_RANGE_PROTO_OFFSET
+#define NF_NAT_RANGE_PROTO_OFFSET (1 << 5) /* Linux 4.18 */
+#endif
+
+static const char *addrport(struct ep_walk *w, const struct ep_addr *a, uint16_t port)
+{
+	char buf[EP_ADDRSTR];
+
+	return ep_strdup(w->arena, ep_addrport_str(a, port, buf));
+}
+
+/* nf_nat_setup_netmap(): the network part is replaced, the host part stays. */
+static ep_u128 netmap(ep_u128 orig, const struct ep_nat_range *r)
+{
+	ep_u128 host = ep_addr_num(&r->min) ^ ep_addr_num(&r->max);
+
+	return (orig & host) | (ep_addr_num(&r->min) & ~host);
+}
+
+static struct ep_addr pick_addr(struct ep_walk *w, const struct ep_nat_range *r,
+				const struct ep_addr *orig)
+{
+	ep_u128 lo = ep_addr_num(&r->min), hi = ep_addr_num(&r->max);
+	unsigned n;
+
+	if (!(r->flags & NF_NAT_RANGE_MAP_IPS))
+		return *orig;
+	if (r->netmap)
+		return ep_addr_from_num(netmap(ep_addr_num(orig), r), orig->len);
+	if (hi <= lo)
+		return r->min;
+	n = hi - lo >= 1000 ? 1000 : (unsigned)(hi - lo) + 1;
+	return ep_addr_from_num(lo + ep_w_pick(w, n, "address range of dnat"), orig->len);
+}
+
+static uint16_t pick_port(struct ep_walk *w, const struct ep_nat_range *r, uint16_t orig)
+{
+	unsigned n = (unsigned)(r->pmax - r->pmin) + 1;
+
+	if (!(r->flags & NF_NAT_RANGE_PROTO_SPECIFIED) || r->pmax < r->pmin)
+		return orig;
+	if (r->flags & NF_NAT_RANGE_PROTO_OFFSET)
+		return (uint16_t)(r->pmin + (uint16_t)(orig - r->pbase) % n);
+	if (!(r->flags & NF_NAT_RANGE_PROTO_RANDOM_ALL) && orig >= r->pmin && orig <= r->pmax)
+		return orig;
+	return (uint16_t)(r->pmin + ep_w_pick(w, n, "port range of dnat"));
+}
+
+static bool target_gone(const struct ep_walk *w, const struct ep_addr *a)
+{
+	if (!w->without)
+		return false;
+	ep_each(g, &w->without->dnat_to)
+		if (ep_addr_eq(g, a))
+			return true;
+	return false;
+}
+
+enum ep_ret ep_nat_dst(struct ep_walk *w, const struct ep_nat_range *r, const char **to)
+{
+	struct ep_addr addr;
+	uint16_t port;
+
+	if (w->p.dnat_done)
+		return EP_RET_ACCEPT;
+	addr = pick_addr(w, r, &w->p.daddr);
+	if (addr.len != w->p.alen) {
+		ep_w_end(w, EP_UNKNOWN, "dnat to an address of another family");
+		return EP_RET_ENDED;
+	}
+	if (target_gone(w, &addr))
+		return EP_RET_NONE;
+	port = pick_port(w, r, w->p.dport);
+	w->p.dst_nat = !ep_addr_eq(&addr, &w->p.daddr) || port != w->p.dport;
+	w->p.dnat_done = true;
+	w->p.daddr = addr;
+	w->p.dport = port;
+	*to = addrport(w, &addr, port);
+	return w->ended ? EP_RET_ENDED : EP_RET_ACCEPT;
+}
+
+static struct ep_val source_in(struct ep_walk *w, ep_u128 lo, ep_u128 hi, unsigned bits,
+			       const char *what)
+{
+	if (lo >= hi)
+		return (struct ep_val){.var = -1, .c = lo};
+	return (struct ep_val){
+		.var = ep_w_var(w, EP_VAR_UNKNOWN, bits, ep_iv_range(w->arena, lo, hi), what)};
+}
+
+static void src_port(struct ep_walk *w, const struct ep_nat_range *r)
+{
+	bool random = r->flags & (NF_NAT_RANGE_PROTO_RANDOM | NF_NAT_RANGE_PROTO_RANDOM_FULLY);
+
+	if (r->flags & NF_NAT_RANGE_PROTO_SPECIFIED) {
+		if (!random && ep_w_val_range(w, &w->p.sport, r->pmin, r->pmax))
+			return;
+		w->p.sport = source_in(w, r->pmin, r->pmax, 16, "translated source port");
+	} else if (random) {
+		w->p.sport = source_in(w, 1, 65535, 16, "translated source port");
+	}
+}
+
+enum ep_ret ep_nat_src(struct ep_walk *w, const struct ep_nat_range *r, const char **to)
+{
+	ep_u128 lo = ep_addr_num(&r->min), hi = ep_addr_num(&r->max);
+	char buf[EP_ADDRSTR];
+
+	if (w->p.snat_done)
+		return EP_RET_ACCEPT;
+	w->p.snat_done = true;
+	if (r->flags & NF_NAT_RANGE_MAP_IPS) {
+		if (r->min.len != w->p.alen) {
+			ep_w_end(w, EP_UNKNOWN, "snat to an address of another family");
+			return EP_RET_ENDED;
+		}
+		w->p.src_nat = true;
+		if (r->netmap && w->p.saddr.var >= 0)
+			w->p.saddr = source_in(w, lo, hi, w->p.alen * 8u, "translated source");
+		else if (r->netmap)
+			w->p.saddr.c = netmap(w->p.saddr.c, r);
+		else if (hi <= lo ||
+			 !ep_w_val_range(w, &w->p.saddr, lo, hi)) /* in range: stays as it is */
+			w->p.saddr = source_in(w, lo, hi, w->p.alen * 8u, "translated source");
+		*to = ep_strdup(w->arena, ep_addr_str(&r->min, buf));
+	}
+	src_port(w, r);
+	return w->ended ? EP_RET_ENDED : EP_RET_ACCEPT;
+}
+
+/* Like net/netfilter/nf_nat_redirect.c: the arriving device's first address, or loopback's. */
+enum ep_ret ep_nat_redirect(struct ep_walk *w, const struct ep_nat_range *r, const char **to)
+{
+	static const uint8_t lo4[4] = {127, 0, 0, 1};
+	struct ep_nat_range d = *r;
+
+	d.flags |= NF_NAT_RANGE_MAP_IPS;
+	d.netmap = false;
+	d.min = (struct ep_addr){};
+	if (w->hooknum == NF_INET_LOCAL_OUT) {
+		d.min = w->p.alen == 4 ? ep_addr_of(lo4, 4) : ep_addr_of(&in6addr_loopback, 16);
+	} else if (w->p.in) {
+		ep_each(i, &w->ns->addrs)
+			if (i->ifindex == w->p.in->ifindex && i->addr.len == w->p.alen &&
+			    !(i->flags & IFA_F_TENTATIVE && !(i->flags & IFA_F_OPTIMISTIC))) {
+				d.min = i->addr;
+				break;
+			}
+	}
+	if (!d.min.len)
+		return EP_RET_DROP;
+	d.max = d.min;
+	return ep_nat_dst(w, &d, to);
+}
+
+/* inet_select_addr(): an address of the device, rather one in the target's network. */
+static const struct ep_ifaddr *select_addr(const struct ep_walk *w)
+{
+	const struct ep_ifaddr *best = NULL;
+
+	ep_each(i, &w->ns->addrs) {
+		if (!w->p.out || i->ifindex != w->p.out->ifindex || i->addr.len != w->p.alen ||
+		    i->scope > RT_SCOPE_LINK || (i->scope == RT_SCOPE_LINK && i->addr.len == 4))
+			continue;
+		if (ep_addr_in(&w->p.daddr, &i->addr, i->plen) &&
+		    !(best && ep_addr_in(&w->p.daddr, &best->addr, best->plen)))
+			best = i;
+		else if (!best || (best->scope == RT_SCOPE_LINK && i->scope != RT_SCOPE_LINK))
+			best = i;
+	}
+	return best;
+}
+
+enum ep_ret ep_nat_masquerade(struct ep_walk *w, const struct ep_nat_range *r, const char **to)
+{
+	const struct ep_ifaddr *i;
+	struct ep_nat_range s = *r;
+
+	if (w->p.snat_done)
+		return EP_RET_ACCEPT;
+	i = select_addr(w);
+	if (!i)
+		return EP_RET_DROP;
+	s.flags |= NF_NAT_RANGE_MAP_IPS;
+	s.netmap = false;
+	s.min = s.max = i->addr;
+	return ep_nat_src(w, &s, to);
+}
+
+void ep_w_reject(struct ep_walk *w, const char *how)
+{
+	ep_w_end(w, EP_REJECTED, "answered with %s", how);
+}
