@@ -213,6 +213,10 @@ void ep_w_receive(struct ep_walk *w);
 void ep_w_send(struct ep_walk *w);
 /* The listener that the kernel's lookup picks (inet_lookup_listener); NULL if none. */
 const struct ep_listener *ep_listener_lookup(struct ep_walk *w);
+/* The transparent listener that TPROXY to addr (none: the device's) and port (0: the packet's) finds,
+ * for nft's tproxy and xt's TPROXY; NULL if there is none. */
+const struct ep_listener *ep_tproxy_lookup(struct ep_walk *w, const struct ep_addr *addr,
+					   uint16_t port);
 /* Input: socket lookup, proxies followed; ends the run. */
 void ep_w_deliver(struct ep_walk *w);
 /* Leaves ns through fib->out: the next namespace, off the host, or unreachable. Ends the run. */

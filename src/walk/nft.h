@@ -30,6 +30,11 @@ struct ep_nft_row {
 
 /* nft_lookup.c: sets, maps and verdict maps. */
 enum ep_nft_next ep_nft_eval_lookup(struct ep_nft_vm *vm, const struct ep_expr *e);
+/* nft_payload.c: header bytes. */
+enum ep_nft_next ep_nft_eval_payload(struct ep_nft_vm *vm, const struct ep_expr *e);
+/* nft_effect.c: the writing forms of meta and ct. */
+enum ep_nft_next ep_nft_meta_set(struct ep_nft_vm *vm, const struct ep_expr *e);
+enum ep_nft_next ep_nft_ct_set(struct ep_nft_vm *vm, const struct ep_expr *e);
 
 /* One table a file; each ends with a NULL name. */
 extern const struct ep_nft_row ep_nft_rows_data[]; /* nft_data.c: registers in, compare, verdict */

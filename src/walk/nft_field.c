@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Expressions that load what the packet, its connection or its host is like into a register. */
+#include <netinet/in.h>
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "walk/nft.h"
+
+static enum ep_nft_next stored(struct ep_nft_vm *vm, const struct ep_expr *e, bool ok)
+{
+	return ok ? EP_NFT_NEXT : ep_nft_bad(vm, e);
+}
+
+/* ---- meta (net/netfilter/nft_meta.c) ---- */
+
+enum meta_kind {
+	META_IN_INDEX,
+	META_OUT_INDEX,
+	META_IN_NAME,
+	META_OUT_NAME,
+	META_IN_TYPE,
+	META_OUT_TYPE,
+	META_IN_GROUP,
+	META_OUT_GROUP,
+	META_IN_KIND,
+	META_OUT_KIND,
+	META_CONST8,
+	META_CONST16,
+	META_CONST32,
+	META_MARK,
+	META_PRIORITY,
+	META_PKTTYPE,
+	META_NFPROTO,
+	META_PROTOCOL,
+	META_UNKNOWN8,
+	META_UNKNOWN32,
+	META_UNKNOWN64,
+	META_RANDOM,
+	META_OWNER,
+	META_BREAK,
+	META_SDIF,
+	META_SDIFNAME,
+};
+
+static const struct {
+	uint32_t key;
+	enum meta_kind kind;
+	uint32_t value;
+	const char *what;
+} meta_keys[] = {
+	{NFT_META_LEN, META_UNKNOWN32, 0, "packet length"},
+	{NFT_META_PROTOCOL, META_PROTOCOL, 0, NULL},
+	{NFT_META_PRIORITY, META_PRIORITY, 0, NULL},
+	{NFT_META_MARK, META_MARK, 0, NULL},
+	{NFT_META_IIF, META_IN_INDEX, 0, NULL},
+	{NFT_META_OIF, META_OUT_INDEX, 0, NULL},
+	{NFT_META_IIFNAME, META_IN_NAME, 0, NULL},
+	{NFT_META_OIFNAME, META_OUT_NAME, 0, NULL},
+	{NFT_META_IIFTYPE, META_IN_TYPE, 0, NULL},
+	{NFT_META_OIFTYPE, META_OUT_TYPE, 0, NULL},
+	{NFT_META_SKUID, META_OWNER, 0, "uid of the sending socket"},
+	{NFT_META_SKGID, META_OWNER, 0, "gid of the sending socket"},
+	{NFT_META_NFTRACE, META_CONST8, 0, NULL},
+	{NFT_META_RTCLASSID, META_CONST32, 0, NULL},
+	{NFT_META_SECMARK, META_CONST32, 0, NULL},
+	{NFT_META_NFPROTO, META_NFPROTO, 0, NULL},
+	{NFT_META_L4PROTO, META_CONST8, IPPROTO_TCP, NULL},
+	{NFT_META_BRI_IIFNAME, META_BREAK, 0, NULL},
+	{NFT_META_BRI_OIFNAME, META_BREAK, 0, NULL},
+	{NFT_META_PKTTYPE, META_PKTTYPE, 0, NULL},
+	{NFT_META_CPU, META_UNKNOWN32, 0, "cpu"},
+	{NFT_META_IIFGROUP, META_IN_GROUP, 0, NULL},
+	{NFT_META_OIFGROUP, META_OUT_GROUP, 0, NULL},
+	{NFT_META_CGROUP, META_OWNER, 0, "net_cls class of the sending socket"},
+	{NFT_META_PRANDOM, META_RANDOM, 0, "meta random"},
+	{NFT_META_SECPATH, META_CONST8, 0, NULL},
+	{NFT_META_IIFKIND, META_IN_KIND, 0, NULL},
+	{NFT_META_OIFKIND, META_OUT_KIND, 0, NULL},
+	{NFT_META_BRI_IIFPVID, META_BREAK, 0, NULL},
+	{NFT_META_BRI_IIFVPROTO, META_BREAK, 0, NULL},
+	{NFT_META_TIME_NS, META_UNKNOWN64, 0, "time"},
+	{NFT_META_TIME_DAY, META_UNKNOWN8, 0, "day"},
+	{NFT_META_TIME_HOUR, META_UNKNOWN32, 0, "hour"},
+	{NFT_META_SDIF, META_SDIF, 0, NULL},
+	{NFT_META_SDIFNAME, META_SDIFNAME, 0, NULL},
+};
+
+static bool store_name(struct ep_regs *r, uint64_t dreg, const char *s)
+{
+	char name[16] = {};
+
+	memcpy(name, s, strnlen(s, sizeof(name) - 1));
+	return ep_reg_const(r, dreg, name, sizeof(name));
+}
+
+/* The link's VRF, if it is a port of one. */
+static const struct ep_link *vrf_of(const struct ep_walk *w, const struct ep_link *l)
+{
+	const struct ep_link *m = l && l->master ? ep_link_by_index(w->ns, l->master) : NULL;
+
+	return m && m->kind && !strcmp(m->kind, "vrf") ? m : NULL;
+}
+
+static enum ep_nft_next store_link(struct ep_nft_vm *vm, const struct ep_expr *e,
+				   enum meta_kind kind, uint64_t dreg)
+{
+	bool out = kind == META_OUT_INDEX || kind == META_OUT_NAME || kind == META_OUT_TYPE ||
+		   kind == META_OUT_GROUP || kind == META_OUT_KIND;
+	const struct ep_link *l = out ? vm->w->p.out : vm->w->p.in;
+	struct ep_regs *r = &vm->regs;
+
+	switch (kind) {
+	case META_IN_INDEX:
+	case META_OUT_INDEX:
+		return stored(vm, e, ep_reg_u32(r, dreg, l ? l->ifindex : 0));
+	case META_IN_NAME:
+	case META_OUT_NAME:
+		return stored(vm, e, store_name(r, dreg, l ? l->name : ""));
+	case META_IN_TYPE:
+	case META_OUT_TYPE:
+		return l ? stored(vm, e, ep_reg_u16(r, dreg, l->type)) : EP_NFT_BREAK;
+	case META_IN_GROUP:
+	case META_OUT_GROUP:
+		return l ? stored(vm, e, ep_reg_u32(r, dreg, l->group)) : EP_NFT_BREAK;
+	default:
+		return l && l->kind && *l->kind ? stored(vm, e, store_name(r, dreg, l->kind)) :
+						  EP_NFT_BREAK;
+	}
+}
+
+/* A number of the host's byte order that nobody told us. */
+static enum ep_nft_next store_open(struct ep_nft_vm *vm, const struct ep_expr *e, uint64_t dreg,
+				   const char *what, unsigned bytes)
+{
+	struct ep_val v = ep_w_unknown_val(vm->w, what, bytes * 8);
+
+	return stored(vm, e, ep_reg_val(&vm->regs, dreg, &v, bytes, true));
+}
+
+static enum ep_nft_next load_meta(struct ep_nft_vm *vm, const struct ep_expr *e, unsigned i)
+{
+	uint64_t dreg = ep_attr_num(e, NFTA_META_DREG, ~0ull);
+	struct ep_walk *w = vm->w;
+	struct ep_regs *r = &vm->regs;
+	bool v4 = w->p.alen == 4;
+	const struct ep_link *vrf = vrf_of(w, w->p.in);
+	struct ep_val v;
+
+	switch (meta_keys[i].kind) {
+	case META_CONST8:
+		return stored(vm, e, ep_reg_u8(r, dreg, (uint8_t)meta_keys[i].value));
+	case META_CONST16:
+		return stored(vm, e, ep_reg_u16(r, dreg, (uint16_t)meta_keys[i].value));
+	case META_CONST32:
+		return stored(vm, e, ep_reg_u32(r, dreg, meta_keys[i].value));
+	case META_MARK:
+		return stored(vm, e, ep_reg_u32(r, dreg, w->p.mark));
+	case META_PRIORITY:
+		return stored(vm, e, ep_reg_u32(r, dreg, w->p.priority));
+	case META_PKTTYPE:
+		/* Looped back packets count by their address: nft_meta_get_eval_pkttype_lo() */
+		return stored(vm, e,
+			      ep_reg_u8(r, dreg,
+					w->p.pkttype == PACKET_LOOPBACK ? PACKET_HOST :
+									  w->p.pkttype));
+	case META_NFPROTO:
+		return stored(vm, e, ep_reg_u8(r, dreg, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6));
+	case META_PROTOCOL:
+		return stored(vm, e, ep_reg_u16(r, dreg, htons(v4 ? ETH_P_IP : ETH_P_IPV6)));
+	case META_UNKNOWN8:
+		return store_open(vm, e, dreg, meta_keys[i].what, 1);
+	case META_UNKNOWN32:
+		return store_open(vm, e, dreg, meta_keys[i].what, 4);
+	case META_UNKNOWN64:
+		return store_open(vm, e, dreg, meta_keys[i].what, 8);
+	case META_OWNER: /* only packets of a local socket have one */
+		return w->p.local_out ? store_open(vm, e, dreg, meta_keys[i].what, 4) :
+					EP_NFT_BREAK;
+	case META_RANDOM:
+		v.var = ep_w_var(w, EP_VAR_RANDOM, 32, ep_iv_full(w->arena, 32), "meta random");
+		return stored(vm, e, ep_reg_val(r, dreg, &v, 4, true));
+	case META_SDIF:
+		return stored(vm, e, ep_reg_u32(r, dreg, vrf ? w->p.in->ifindex : 0));
+	case META_SDIFNAME:
+		return stored(vm, e, store_name(r, dreg, vrf ? w->p.in->name : ""));
+	case META_BREAK:
+		return EP_NFT_BREAK;
+	default:
+		return store_link(vm, e, meta_keys[i].kind, dreg);
+	}
+}
+
+static enum ep_nft_next eval_meta(struct ep_nft_vm *vm, const struct ep_expr *e)
+{
+	uint64_t key = ep_attr_num(e, NFTA_META_KEY, ~0ull);
+
+	if (ep_attr_has(e, NFTA_META_SREG))
+		return ep_nft_meta_set(vm, e);
+	for (unsigned i = 0; i < EP_ARRAY_SIZE(meta_keys); i++)
+		if (meta_keys[i].key == key)
+			return load_meta(vm, e, i);
+	return store_open(vm, e, ep_attr_num(e, NFTA_META_DREG, ~0ull),
+			  ep_w_sprintf(vm->w, "meta key %u", (unsigned)key), 4);
+}
+
+/* ---- ct (net/netfilter/nft_ct.c) ---- */
+
+static bool store_addr(struct ep_regs *r, uint64_t dreg, const struct ep_addr *a)
+{
+	return ep_reg_const(r, dreg, a->b, a->len);
+}
+
+static enum ep_nft_next load_tuple(struct ep_nft_vm *vm, const struct ep_expr *e, uint64_t key,
+				   bool reply)
+{
+	uint64_t dreg = ep_attr_num(e, NFTA_CT_DREG, ~0ull);
+	const struct ep_pkt *p = &vm->w->p;
+	bool src = key == NFT_CT_SRC || key == NFT_CT_SRC_IP || key == NFT_CT_SRC_IP6 ||
+		   key == NFT_CT_PROTO_SRC;
+	bool port = key == NFT_CT_PROTO_SRC || key == NFT_CT_PROTO_DST;
+	struct ep_regs *r = &vm->regs;
+
+	/* The reply's source is the (translated) destination, and the other way round. */
+	if (src == reply && port)
+		return stored(vm, e, ep_reg_u16(r, dreg, htons(reply ? p->dport : p->o_dport)));
+	if (src == reply)
+		return stored(vm, e, store_addr(r, dreg, reply ? &p->daddr : &p->o_daddr));
+	if (port)
+		return stored(vm, e,
+			      ep_reg_val(r, dreg, reply ? &p->sport : &p->o_sport, 2, false));
+	return stored(vm, e, ep_reg_val(r, dreg, reply ? &p->saddr : &p->o_saddr, p->alen, false));
+}
+
+static uint32_t ct_state(const struct ep_pkt *p)
+{
+	if (p->ct == EP_CT_UNTRACKED)
+		return NF_CT_STATE_UNTRACKED_BIT;
+	return p->ct == EP_CT_NEW ? NF_CT_STATE_BIT(IP_CT_NEW) : NF_CT_STATE_INVALID_BIT;
+}
+
+static uint32_t ct_status(const struct ep_pkt *p)
+{
+	return (p->src_nat ? IPS_SRC_NAT : 0) | (p->dst_nat ? IPS_DST_NAT : 0) |
+	       (p->snat_done ? IPS_SRC_NAT_DONE : 0) | (p->dnat_done ? IPS_DST_NAT_DONE : 0);
+}
+
+static enum ep_nft_next eval_ct(struct ep_nft_vm *vm, const struct ep_expr *e)
+{
+	uint64_t key = ep_attr_num(e, NFTA_CT_KEY, ~0ull),
+		 dreg = ep_attr_num(e, NFTA_CT_DREG, ~0ull);
+	static const uint8_t no_labels[16];
+	struct ep_regs *r = &vm->regs;
+	struct ep_pkt *p = &vm->w->p;
+
+	if (ep_attr_has(e, NFTA_CT_SREG))
+		return ep_nft_ct_set(vm, e);
+	if (key == NFT_CT_STATE)
+		return stored(vm, e, ep_reg_u32(r, dreg, ct_state(p)));
+	if (p->ct != EP_CT_NEW)
+		return EP_NFT_BREAK;
+	switch (key) {
+	case NFT_CT_DIRECTION:
+		return stored(vm, e, ep_reg_u8(r, dreg, 0));
+	case NFT_CT_STATUS:
+		return stored(vm, e, ep_reg_u32(r, dreg, ct_status(p)));
+	case NFT_CT_MARK:
+		return stored(vm, e, ep_reg_u32(r, dreg, p->ctmark));
+	case NFT_CT_SECMARK:
+		return stored(vm, e, ep_reg_u32(r, dreg, 0));
+	case NFT_CT_HELPER:
+		return EP_NFT_BREAK;
+	case NFT_CT_L3PROTOCOL:
+		return stored(vm, e,
+			      ep_reg_u8(r, dreg, p->alen == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6));
+	case NFT_CT_PROTOCOL:
+		return stored(vm, e, ep_reg_u8(r, dreg, IPPROTO_TCP));
+	case NFT_CT_LABELS:
+		return stored(vm, e, ep_reg_const(r, dreg, no_labels, sizeof(no_labels)));
+	case NFT_CT_ZONE:
+		return stored(vm, e, ep_reg_u16(r, dreg, p->ct_zone));
+	case NFT_CT_SRC_IP:
+	case NFT_CT_DST_IP:
+		if (p->alen != 4)
+			return EP_NFT_BREAK;
+		break;
+	case NFT_CT_SRC_IP6:
+	case NFT_CT_DST_IP6:
+		if (p->alen != 16)
+			return EP_NFT_BREAK;
+		break;
+	case NFT_CT_SRC:
+	case NFT_CT_DST:
+	case NFT_CT_PROTO_SRC:
+	case NFT_CT_PROTO_DST:
+		break;
+	case NFT_CT_PKTS:
+	case NFT_CT_BYTES:
+	case NFT_CT_AVGPKT:
+		return store_open(vm, e, dreg, "conntrack counters", 8);
+	default:
+		return store_open(vm, e, dreg, ep_w_sprintf(vm->w, "ct key %u", (unsigned)key), 4);
+	}
+	return load_tuple(vm, e, key, ep_attr_num(e, NFTA_CT_DIRECTION, 0) == IP_CT_DIR_REPLY);
+}
+
+/* ---- fib (net/ipv4/netfilter/nft_fib_ipv4.c) ---- */
+
+static uint8_t fib_type(struct ep_nft_vm *vm, bool saddr, uint32_t dev)
+{
+	static const uint8_t types[] = {RTN_LOCAL,     RTN_MULTICAST,   RTN_BROADCAST, RTN_ANYCAST,
+					RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT};
+	struct ep_walk *w = vm->w;
+	struct ep_addr a;
+
+	if (!saddr)
+		return ep_fib_addr_type(w, w->ns, &w->p.daddr, dev);
+	if (w->p.saddr.var < 0) {
+		a = ep_addr_from_num(w->p.saddr.c, w->p.alen);
+		return ep_fib_addr_type(w, w->ns, &a, dev);
+	}
+	for (size_t i = 0; i < EP_ARRAY_SIZE(types); i++) {
+		struct ep_ivset set = ep_fib_type_set(w, w->ns, w->p.alen, types[i], dev);
+
+		if (set.n && ep_w_in(w, w->p.saddr.var, set))
+			return types[i];
+	}
+	return RTN_UNICAST;
+}
+
+/* Which device leads to the address: reverse path filters are written so. */
+static enum ep_nft_next fib_oif(struct ep_nft_vm *vm, const struct ep_expr *e, uint64_t flags)
+{
+	struct ep_walk *w = vm->w;
+	struct ep_fib f = {};
+	struct ep_flow q = {.mark = flags & NFTA_FIB_F_MARK ? w->p.mark : 0, .no_src = true};
+	uint64_t dreg = ep_attr_num(e, NFTA_FIB_DREG, ~0ull);
+	const struct ep_link *want = flags & NFTA_FIB_F_IIF ? w->p.in :
+				     flags & NFTA_FIB_F_OIF ? w->p.out :
+							      NULL;
+	const struct ep_link *out;
+
+	if (flags & NFTA_FIB_F_SADDR && w->p.saddr.var >= 0) {
+		out = ep_w_unknown(w, "the way back to an open source") ? w->p.in : NULL;
+	} else {
+		q.dst = flags & NFTA_FIB_F_SADDR ? ep_addr_from_num(w->p.saddr.c, w->p.alen) :
+						   w->p.daddr;
+		q.oif = want ? want->ifindex : 0;
+		ep_fib_lookup(w, w->ns, &q, &f);
+		out = f.type == RTN_UNICAST || f.type == RTN_LOCAL ? f.out : NULL;
+		if (want && out && out != want)
+			out = NULL;
+	}
+	if (flags & NFTA_FIB_F_PRESENT)
+		return stored(vm, e, ep_reg_u8(&vm->regs, dreg, out != NULL));
+	if (ep_attr_num(e, NFTA_FIB_RESULT, 0) == NFT_FIB_RESULT_OIF)
+		return stored(vm, e, ep_reg_u32(&vm->regs, dreg, out ? out->ifindex : 0));
+	return stored(vm, e, store_name(&vm->regs, dreg, out ? out->name : ""));
+}
+
+static enum ep_nft_next eval_fib(struct ep_nft_vm *vm, const struct ep_expr *e)
+{
+	uint64_t flags = ep_attr_num(e, NFTA_FIB_FLAGS, 0);
+	const struct ep_link *dev = flags & NFTA_FIB_F_IIF ? vm->w->p.in :
+				    flags & NFTA_FIB_F_OIF ? vm->w->p.out :
+							     NULL;
+
+	if (ep_attr_num(e, NFTA_FIB_RESULT, 0) != NFT_FIB_RESULT_ADDRTYPE)
+		return fib_oif(vm, e, flags);
+	return stored(vm, e,
+		      ep_reg_u32(&vm->regs, ep_attr_num(e, NFTA_FIB_DREG, ~0ull),
+				 fib_type(vm, flags & NFTA_FIB_F_SADDR, dev ? dev->ifindex : 0)));
+}
+
+/* ---- socket, random numbers, and what a SYN never has ---- */
+
+static enum ep_nft_next eval_socket(struct ep_nft_vm *vm, const struct ep_expr *e)
+{
+	const struct ep_listener *l = ep_listener_lookup(vm->w);
+	uint64_t dreg = ep_attr_num(e, NFTA_SOCKET_DREG, ~0ull);
+
+	if (!l)
+		return EP_NFT_BREAK;
+	switch (ep_attr_num(e, NFTA_SOCKET_KEY, ~0ull)) {
+	case NFT_SOCKET_TRANSPARENT:
+		return stored(vm, e, ep_reg_u8(&vm->regs, dreg, l->transparent));
+	case NFT_SOCKET_WILDCARD:
+		return stored(vm, e, ep_reg_u8(&vm->regs, dreg, ep_addr_is_any(&l->addr)));
+	case NFT_SOCKET_CGROUPV2:
+		return store_open(vm, e, dreg, "cgroup of the listener", 8);
+	}
+	return store_open(vm, e, dreg, "mark of the listener's socket", 4);
+}
+
+/* 0..modulus-1, plus an offset, in host order. */
+static enum ep_nft_next store_random(struct ep_nft_vm *vm, const struct ep_expr *e, uint64_t dreg,
+				     uint64_t mod, uint64_t off, const char *what)
+{
+	struct ep_val v;
+
+	if (!mod || mod > UINT32_MAX || off > UINT32_MAX - (mod - 1))
+		return ep_nft_bad(vm, e);
+	v.var = ep_w_var(vm->w, EP_VAR_RANDOM, 32, ep_iv_range(vm->w->arena, off, off + mod - 1),
+			 what);
+	return stored(vm, e, ep_reg_val(&vm->regs, dreg, &v, 4, true));
+}
+
+static enum ep_nft_next eval_numgen(struct ep_nft_vm *vm, const struct ep_expr *e)
+{
+	return store_random(vm, e, ep_attr_num(e, NFTA_NG_DREG, ~0ull),
+			    ep_attr_num(e, NFTA_NG_MODULUS, 0), ep_attr_num(e, NFTA_NG_OFFSET, 0),
+			    "numgen");
+}
+
+static enum ep_nft_next eval_hash(struct ep_nft_vm *vm, const struct ep_expr *e)
+{
+	return store_random(vm, e, ep_attr_num(e, NFTA_HASH_DREG, ~0ull),
+			    ep_attr_num(e, NFTA_HASH_MODULUS, 0),
+			    ep_attr_num(e, NFTA_HASH_OFFSET, 0), "hash");
+}
+
+static enum ep_nft_next eval_absent(struct ep_nft_vm *vm, const struct ep_expr *e)
+{
+	(void)vm;
+	(void)e;
+	return EP_NFT_BREAK;
+}
+
+static enum ep_nft_next eval_rt(struct ep_nft_vm *vm, const struct ep_expr *e)
+{
+	if (!vm->w->p.out) /* no route yet */
+		return EP_NFT_BREAK;
+	return store_open(vm, e, ep_attr_num(e, NFTA_RT_DREG, ~0ull), "route's properties", 4);
+}
+
+/* Extension headers and options that edgepath's SYN may carry: MSS surely, others perhaps. */
+static enum ep_nft_next eval_exthdr(struct ep_nft_vm *vm, const struct ep_expr *e)
+{
+	uint64_t dreg = ep_attr_num(e, NFTA_EXTHDR_DREG, ~0ull);
+	bool tcp = ep_attr_num(e, NFTA_EXTHDR_OP, NFT_EXTHDR_OP_IPV6) == NFT_EXTHDR_OP_TCPOPT;
+	unsigned len = (unsigned)ep_attr_num(e, NFTA_EXTHDR_LEN, 1);
+	const char *what;
+	bool there;
+
+	if (ep_attr_has(e, NFTA_EXTHDR_SREG) || !ep_attr_has(e, NFTA_EXTHDR_DREG))
+		return EP_NFT_NEXT; /* rewrites an option of the packet */
+	what = ep_w_sprintf(vm->w, "tcp option %u", (unsigned)ep_attr_num(e, NFTA_EXTHDR_TYPE, 0));
+	there = tcp && ep_w_unknown(vm->w, "%s", what);
+	if (ep_attr_num(e, NFTA_EXTHDR_FLAGS, 0) & NFT_EXTHDR_F_PRESENT)
+		return stored(vm, e, ep_reg_u8(&vm->regs, dreg, there));
+	if (!there || !len || len > 16)
+		return EP_NFT_BREAK;
+	return store_open(vm, e, dreg, what, len);
+}
+
+const struct ep_nft_row ep_nft_rows_field[] = {
+	{"meta", eval_meta},
+	{"ct", eval_ct},
+	{"fib", eval_fib},
+	{"socket", eval_socket},
+	{"numgen", eval_numgen},
+	{"hash", eval_hash},
+	{"rt", eval_rt},
+	{"exthdr", eval_exthdr},
+	{"payload", ep_nft_eval_payload},
+	{"xfrm", eval_absent},
+	{"tunnel", eval_absent},
+	{"inner", eval_absent},
+	{"flow_offload", eval_absent},
+	{NULL, NULL},
+};
