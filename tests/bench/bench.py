@@ -1,0 +1,140 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Time and memory of edgepath as ratios to the tools that an operator would run instead.
+
+    tests/bench/bench.py [--runs N] [--services N]
+
+Each comparison runs both sides in turn in the same namespace, and prints the median of the pairs'
+ratios with the smallest and the largest. Exit 1 if a target is missed.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [_HERE, os.path.join(os.path.dirname(_HERE), "lib")]
+
+import netlab
+from kubeproxy import EXTERNAL, nat_rules
+
+MAX_RSS_MB = 16
+
+
+class Sample:
+    def __init__(self, line):
+        wall, cpu, peak, codes = line.split()
+        self.wall, self.cpu, self.peak = float(wall), float(cpu), int(peak)
+        self.codes = [int(c) for c in codes.split(",")]
+
+
+def measure(lab, ns, *commands):
+    words = []
+    for argv in commands:
+        words += [";"] * bool(words) + argv
+    out = lab.run(ns, ["/usr/bin/python3", "-I", "-S", os.path.join(_HERE, "measure.py"), *words])
+    return Sample(out)
+
+
+class Table:
+    def __init__(self):
+        self.missed = 0
+        print(f"{'what':<44} {'edgepath':>10} {'other':>10} {'ratio':>7} {'min':>6} {'max':>6}  target")
+
+    def row(self, what, ours, theirs, target):
+        """ours, theirs: Samples of the same runs, in pairs."""
+        ratios = [a.wall / b.wall for a, b in zip(ours, theirs)]
+        ratio = statistics.median(ratios)
+        self.line(what, f"{statistics.median(a.wall for a in ours) * 1e3:.1f} ms",
+                  f"{statistics.median(b.wall for b in theirs) * 1e3:.1f} ms",
+                  f"{ratio:.3f}", f"{min(ratios):.3f}", f"{max(ratios):.3f}", f"<= {target}", ratio <= target)
+
+    def memory(self, what, ours, theirs):
+        mine, other = max(a.peak for a in ours) / 1024, max(b.peak for b in theirs) / 1024
+        self.line(what, f"{mine:.1f} MB", f"{other:.1f} MB", f"{mine / other:.3f}", "", "",
+                  f"< {MAX_RSS_MB} MB", mine < MAX_RSS_MB)
+
+    def line(self, what, ours, theirs, ratio, low, high, target, met):
+        self.missed += not met
+        print(f"{what:<44} {ours:>10} {theirs:>10} {ratio:>7} {low:>6} {high:>6}  {target}"
+              f"  {'met' if met else 'MISSED'}", flush=True)
+
+
+def pairs(lab, ns, runs, ours, theirs):
+    mine, other = [], []
+    measure(lab, ns, *ours), measure(lab, ns, *theirs)
+    for _ in range(runs):
+        mine.append(measure(lab, ns, *ours))
+        other.append(measure(lab, ns, *theirs))
+    for sample in mine:
+        if not set(sample.codes) <= {0, 1, 2, 3}:
+            raise netlab.LabError(f"{' '.join(ours[0])}: exit {sample.codes}")
+    for sample in other:
+        if any(sample.codes):
+            raise netlab.LabError(f"the other side failed: exit {sample.codes}")
+    return mine, other
+
+
+def topology(lab):
+    lab.ns("cl", "host", "c1")
+    lab.veth("cl", "eth0", ["198.51.100.100/24", "2001:db8:1::100/64"],
+             "host", "eth0", ["198.51.100.1/24", f"{EXTERNAL}/32", "2001:db8:1::1/64"])
+    lab.ip("host", "route add default via 198.51.100.100", "route add default via 2001:db8:1::100")
+    lab.bridge("host", "br0", ["172.18.0.1/16"])
+    lab.veth("host", "ve-c1", [], "c1", "eth0", ["172.18.0.2/16"])
+    lab.ip("host", "link set ve-c1 master br0")
+    lab.ip("c1", "route add default via 172.18.0.1")
+    for port in (80, 443, 8080):
+        lab.listen("host", "::", port, name=f"web{port}")
+    lab.listen("c1", "0.0.0.0", 80, name="c1web")
+
+
+def bare(lab, table, runs):
+    ours = [[netlab.EDGEPATH, "check"]]
+    theirs = [["iptables-save"], ["ss", "-ltnp"], ["nft", "list", "ruleset"]]
+    mine, other = pairs(lab, "host", runs, ours, theirs)
+    table.row("check : iptables-save + ss + nft, no rules", mine, other, 1.0)
+    table.memory("  memory", mine, other)
+
+
+def kube(lab, table, runs, services):
+    text, rules = nat_rules(services)
+    lab.run("host", ["iptables-nft-restore"], text)
+    print(f"{rules} rules of {services} services in iptables-nft")
+    save = [["iptables-nft-save", "-t", "nat"]]
+    for what, port in (("a service", "443"), ("no service", "8080"), ("a node port", "31443")):
+        argv = [netlab.EDGEPATH, "path", "--iif", "eth0", "--dst", EXTERNAL, "--dport", port]
+        mine, other = pairs(lab, "host", runs, [argv], save)
+        table.row(f"path {port}, {what} : iptables-save -t nat", mine, other, 0.2)
+        table.memory("  memory", mine, other)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="edgepath's time and memory, as ratios")
+    parser.add_argument("--runs", type=int, default=9, help="pairs per comparison, at least 7")
+    parser.add_argument("--services", type=int, default=5000)
+    options = parser.parse_args()
+    if os.geteuid():
+        print("bench: needs root")
+        return 77
+    if not netlab.have_edgepath():
+        print(f"bench: no {netlab.EDGEPATH}: build it first", file=sys.stderr)
+        return 1
+    runs = max(7, options.runs)
+    floor = subprocess.run(["/usr/bin/python3", "-I", "-S", os.path.join(_HERE, "measure.py"), "true"],
+                           text=True, capture_output=True, check=True)
+    print(f"medians of {runs} pairs; the smallest memory that can be shown is "
+          f"{Sample(floor.stdout).peak / 1024:.1f} MB")
+    table = Table()
+    with netlab.Lab() as lab:
+        topology(lab)
+        bare(lab, table, runs)
+        kube(lab, table, runs, options.services)
+    print("all targets met" if not table.missed else f"{table.missed} targets missed")
+    return 1 if table.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

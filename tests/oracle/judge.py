@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Holds what edgepath says against what the kernel did."""
+
+import ipaddress
+
+# verdict of edgepath -> what the wire may have shown
+_ALLOWED = {
+    "delivered": {"delivered"},
+    "refused": {"rst-stack"},
+    "rejected": {"rst-rule", "icmp"},
+    "dropped": {"timeout"},
+    "unreachable": {"timeout", "icmp"},
+    "forwarded": {"timeout", "icmp"},
+}
+
+
+class Observed:
+    """What one probe met: kind is delivered, rst-stack, rst-rule, icmp, timeout or silent."""
+
+    def __init__(self, real, negative):
+        self.real = real
+        self.negative = negative
+        if real.kind == "delivered":
+            self.kind = "delivered"
+        elif negative:
+            self.kind = negative.split()[0]
+        else:
+            self.kind = {"timeout": "timeout", "silent": "silent"}.get(real.kind, "rst-stack")
+
+    def brief(self):
+        if self.kind == "delivered":
+            return {"h": "host listener", "c": "container", "r": "remote", "t": "tproxy"}[self.real.name[0]]
+        return self.kind
+
+    def __str__(self):
+        if self.kind == "delivered":
+            r = self.real
+            return f"delivered to {r.name} (pid {r.pid}) on {r.addr}:{r.port}, as from {r.peer}:{r.peer_port}"
+        return self.negative or self.kind
+
+
+class Judgement:
+    """wrong: one sentence or None; unknown: the reasons of unknown outcomes."""
+
+    def __init__(self, wrong=None, unknown=()):
+        self.wrong = wrong
+        self.unknown = list(unknown)
+
+
+def say(outcome):
+    final, who = outcome.get("final") or {}, outcome.get("receiver") or {}
+    text = f"{outcome.get('verdict')}"
+    if outcome.get("verdict") == "delivered":
+        text += f" to {who.get('comm') or who.get('name')} (pid {who.get('pid')}) on " \
+                f"{final.get('addr')}:{final.get('port')}"
+    if outcome.get("reason"):
+        text += f" ({outcome['reason']})"
+    if outcome.get("probability") not in (None, 1, 1.0):
+        text += f" p={outcome['probability']:.3g}"
+    return text
+
+
+def fits(outcome, seen, inodes):
+    """Whether a definite outcome is what was observed."""
+    verdict = outcome.get("verdict")
+    final = outcome.get("final") or {}
+    if verdict == "forwarded" and seen.kind == "delivered":
+        return seen.real.name.startswith("r") and final.get("addr") in (None, seen.real.addr)
+    if verdict == "forwarded" and seen.kind == "rst-stack":
+        return True
+    if seen.kind not in _ALLOWED.get(verdict, ()):
+        return False
+    if verdict != "delivered":
+        return True
+    real = seen.real
+    return (outcome.get("receiver") or {}).get("pid") == real.pid and \
+        final.get("addr") == real.addr and final.get("port") == real.port and \
+        final.get("netns") in (None, inodes.get(real.pid))
+
+
+def _covers(outcome, probe):
+    src = ipaddress.ip_address(probe["src"])
+    if not any(src in ipaddress.ip_network(p) for p in outcome.get("saddr") or ()):
+        return False
+    for part in outcome.get("sport") or ():
+        lo, _, hi = str(part).partition("-")
+        if int(lo) <= probe["sport"] <= int(hi or lo):
+            return True
+    return False
+
+
+def judge(run, probe, seen, tags, inodes, opened=False):
+    """run: netlab.Run of edgepath; seen: Observed; tags: what the rules hold that nobody can know;
+    inodes: pid -> netns; opened: the query left source address and port open."""
+    if run.code < 0 or run.code not in (0, 3):
+        return Judgement(f"exit {run.code}: {run.stderr.strip()[-400:]}")
+    if run.json is None:
+        return Judgement(f"no JSON: {run.stderr.strip()[-300:] or run.stdout[:200]!r}")
+    outcomes = run.outcomes
+    unknown = [o.get("reason") for o in outcomes if o.get("verdict") == "unknown"]
+    if (run.code == 3) != bool(unknown):
+        return Judgement(f"exit {run.code} with {len(unknown)} unknown outcomes")
+    if opened:
+        outcomes = [o for o in outcomes if _covers(o, probe)]
+        unknown = [o.get("reason") for o in outcomes if o.get("verdict") == "unknown"]
+        if not outcomes:
+            return Judgement("no outcome holds for this source")
+    if not outcomes:
+        return Judgement("no outcome at all")
+    reasons = [r or "" for r in unknown]
+    if any(not r for r in reasons):
+        return Judgement("unknown without a reason")
+    several = tags - {"order"}
+    if len(outcomes) > 1 and not several and not unknown:
+        return Judgement(f"{len(outcomes)} outcomes, though nothing is left to chance: "
+                         + "; ".join(say(o) for o in outcomes))
+    definite = [o for o in outcomes if o.get("verdict") != "unknown" and (o.get("probability") or 0) > 0]
+    matched = any(fits(o, seen, inodes) for o in definite)
+    if unknown:
+        excused = several - {"chance"} or ("order" in tags and all(
+            "order" in r or "priorit" in r for r in reasons)) or (opened and all("split" in r for r in reasons))
+        if not excused:
+            return Judgement("needless unknown: " + "; ".join(sorted(set(reasons))), reasons)
+        return Judgement(None, reasons)
+    if not matched:
+        return Judgement("edgepath says " + "; or ".join(say(o) for o in outcomes))
+    return Judgement()
