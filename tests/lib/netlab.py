@@ -68,6 +68,7 @@ class Result:
     peer: str = None
     peer_port: int = None
     errno: int = 0
+    icmp: tuple = None  # (type, code) when an ICMP message brought the error, not a RST
 
     @property
     def who(self):
@@ -76,7 +77,10 @@ class Result:
     def __str__(self):
         if self.kind == "delivered":
             return f"delivered to {self.name} (pid {self.pid}) on {self.addr}:{self.port}"
-        return self.kind + (f" ({errno.errorcode.get(self.errno)})" if self.errno else "")
+        return self.kind + (
+            f" ({errno.errorcode.get(self.errno)}"
+            + (f", ICMP {self.icmp[0]}/{self.icmp[1]}" if self.icmp else "") + ")"
+            if self.errno else "")
 
 
 @dataclass
@@ -481,6 +485,8 @@ def disagreement(outcome, real, group=(), forwarded=()):
     said = verdict + (f" ({outcome['reason']})" if outcome.get("reason") else "")
     if real.kind not in allowed:
         return f"edgepath says {said}, the kernel: {real}"
+    if verdict == "refused" and real.icmp:
+        return f"edgepath says refused (nobody listens), the kernel: {real}"
     if verdict != "delivered":
         return None
     receiver = outcome.get("receiver") or {}

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import time
 from multiprocessing.connection import Connection
 
@@ -16,6 +17,8 @@ _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _IP_FREEBIND, _IP_TRANSPARENT, _IP_BIND_ADDRESS_NO_PORT = 15, 19, 24
 _IPV6_TRANSPARENT, _IPV6_FREEBIND = 75, 78
+_IP_RECVERR, _IPV6_RECVERR = 11, 25
+_ORIGIN_ICMP = (2, 3)  # SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6
 
 
 def prctl(option, value):
@@ -138,6 +141,9 @@ class _Attempt:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Closing resets the connection: no TIME_WAIT keeps the source port.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        # An ICMP error that comes back while connect() still holds the socket's lock is otherwise
+        # dropped, and met again only with the next SYN, 1 s later.
+        _option(sock, v6, _IP_RECVERR, _IPV6_RECVERR)
         if case.get("dev"):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, case["dev"].encode())
         if case.get("mark"):
@@ -155,6 +161,9 @@ class _Attempt:
         """Returns a result once there is one."""
         if not self.connected:
             err = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            reported = _icmp_error(self.sock)
+            if reported:
+                return dict(_failed(err or reported[0]), icmp=reported[1:])
             if err:
                 return _failed(err)
             try:
@@ -170,6 +179,19 @@ class _Attempt:
             return _failed(err.errno) if not self.data else _parse(self.data)
         self.data += more
         return None if more and not self.data.endswith(b"\n") else _parse(self.data)
+
+
+def _icmp_error(sock):
+    """(errno, ICMP type, code) from the socket's error queue (struct sock_extended_err)."""
+    try:
+        _, control, _, _ = sock.recvmsg(256, 256, socket.MSG_ERRQUEUE)
+    except OSError:
+        return None
+    for _, _, data in control:
+        err, origin, icmp_type, code = struct.unpack_from("=IBBB", data)
+        if origin in _ORIGIN_ICMP:
+            return err, icmp_type, code
+    return None
 
 
 def _parse(line):
