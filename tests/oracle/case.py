@@ -27,7 +27,7 @@ class Case:
     def _probes(self, rng):
         f, out, sports = self.fam, [], set()
         while len(out) < PROBES:
-            dst = rng.choice(f.host * 4 + f.inside + [f.bridge, f.remote] + [f.unowned] * (rng.random() < 0.3))
+            dst = rng.choice(f.host * 4 + f.inside + [f.bridge, f.remote] + [f.unowned] * (rng.random() < 0.15))
             sport = rng.choice([rng.randrange(1024, 65536), rng.randrange(32768, 61000)])
             if sport in sports:
                 continue

@@ -49,7 +49,7 @@ class NftGen(NftMatches):
         r = self.rng
         if jumps and self.maybe(0.55):
             return f"{r.choice(['jump', 'jump', 'goto'])} {r.choice(jumps)}"
-        return r.choice(["accept", "accept", "drop", "return", "continue"])
+        return r.choice(["accept", "accept", "accept", "drop", "return", "return", "continue", "continue"])
 
     def vmap(self, table, hook, jumps):
         r = self.rng
@@ -94,13 +94,15 @@ class NftGen(NftMatches):
         ip = f" {f.nft}" if table.family == "inet" else ""
         to = lambda: r.choice(f.targets) if self.maybe(0.97) else f.loopback
         port = lambda: r.choice([80, 80, 80, 443, 8080, 9000, 8443, 5000])
+        at = lambda: r.choice(f.served) if self.maybe(0.75) else (to(), port())
+        pair = lambda: " . ".join(str(x) for x in at())
         kind = r.choice(["addr", "addr", "at", "at", "at", "at", "redirect", "redirect", "redirectport",
                          "map", "mapat", "namedat", "port", "random", "jhash", "prefix", "range",
                          "redirectmap", "daddrmap"])
         if kind == "addr":
             return [], f"dnat{ip} to {to()}", ()
         if kind == "at":
-            return [], f"dnat{ip} to {f.at(to(), port())}", ()
+            return [], f"dnat{ip} to {f.at(*at())}", ()
         if kind == "port":
             return ["meta l4proto tcp"], f"dnat to :{port()}", ()
         if kind == "redirect":
@@ -114,14 +116,14 @@ class NftGen(NftMatches):
         if kind == "daddrmap":
             return [], f"dnat{ip} to {f.nft} daddr map {{ {f.host[0]} : {to()}, {f.host[2]} : {to()} }}", ()
         if kind == "mapat":
-            return [], (f"dnat {f.nft} to tcp dport map {{ 80 : {to()} . {port()}, 443 : {to()} . {port()}, "
-                        f"9000 : {to()} . {port()} }}"), ()
+            return [], (f"dnat {f.nft} to tcp dport map {{ 80 : {pair()}, 443 : {pair()}, "
+                        f"9000 : {pair()} }}"), ()
         if kind == "namedat":
             name = self.fresh("m")
             a = self.type("daddr")
             p = self.probe()
             table.objects[name] = (f"map {name} {{ type {a} . inet_service : {a} . inet_service; elements = {{ "
-                                   f"{p['dst']} . {p['dport']} : {to()} . {port()} }}; }}")
+                                   f"{p['dst']} . {p['dport']} : {pair()} }}; }}")
             return [], f"dnat {f.nft} to {f.nft} daddr . tcp dport map @{name}", ()
         if kind == "random" and self.odd:
             return [], f"dnat{ip} to numgen random mod 2 map {{ 0 : {to()}, 1 : {to()} }}", ()
@@ -133,7 +135,7 @@ class NftGen(NftMatches):
         if kind == "prefix":
             whole, part = (120, "fd00:18::/120") if f.v6 else (24, "172.18.0.0/24")
             return [], f"dnat {f.nft} prefix to {f.nft} daddr map {{ {f.net(f.host[0], whole)} : {part} }}", ()
-        return [], f"dnat{ip} to {f.at(to(), port())}", ()
+        return [], f"dnat{ip} to {f.at(*at())}", ()
 
     def snat(self, table, hook):
         r, f = self.rng, self.fam
@@ -148,7 +150,7 @@ class NftGen(NftMatches):
         least = 0 if self.maybe(0.2) else 1
         if hook == "any":
             verb = f"{r.choice(['jump', 'goto'])} {r.choice(jumps)}" if jumps and x < 0.4 else \
-                r.choice(["return", "accept", "drop", self.statement(hook), self.statement(hook),
+                r.choice(["return", "accept", "drop" if self.maybe(0.5) else "accept", self.statement(hook), self.statement(hook),
                           self.vmap(table, hook, jumps)])
         elif jumps and x < 0.28:
             verb = f"{r.choice(['jump', 'jump', 'jump', 'goto'])} {r.choice(jumps)}"
@@ -162,7 +164,7 @@ class NftGen(NftMatches):
             verb = self.vmap(table, hook, jumps)
         elif kind == "filter" and hook in ("input", "forward") and x < 0.46:
             verb = self.reject(table)
-        elif x < 0.53:
+        elif x < 0.51:
             verb = "drop"
         elif x < 0.66:
             verb = "accept"
@@ -175,6 +177,8 @@ class NftGen(NftMatches):
             if self.maybe(0.2):
                 verb += f" {self.inner_verdict(jumps)}"
         out, tags = self.matches(table, hook, 1 if verb in ("drop",) or "reject" in verb else least)
+        if (verb == "drop" or "reject" in verb) and self.maybe(0.8):
+            out.insert(0, self.narrow_match())
         if self.maybe(0.15):
             out.append("counter")
         return self.finish(table, Rule(out, verb, tags))

@@ -227,6 +227,8 @@ class XtGen:
         r, f = self.rng, self.fam
         to = r.choice(f.targets) if self.maybe(0.97) else f.loopback
         port = r.choice([80, 80, 80, 443, 8080, 9000, 8443, 5000])
+        if self.maybe(0.75):
+            to, port = r.choice(f.served)
         kind = r.choice(["at"] * 6 + ["addr"] * 3 + ["redirect", "redirectport", "redirectport", "netmap", "range",
                                                     "portrange", "port", "random"])
         if kind == "addr":
@@ -261,14 +263,14 @@ class XtGen:
                 target = r.choice(["-j MASQUERADE", f"-j SNAT --to-source {f.snat}"])
             else:
                 target = r.choice([f"-j SNAT --to-source {f.snat}", "-j ACCEPT", "-j RETURN"])
-        elif table == "filter" and x < 0.45:
-            kind = r.choice(f.ipt_rejects)
+        elif table == "filter" and x < 0.43:
+            kind = r.choice(f.ipt_rejects + ["tcp-reset"] * 3)
             extra = ["-p tcp"] if kind == "tcp-reset" else []
             target = "-j REJECT" if self.maybe(0.3) and not extra else f"-j REJECT --reject-with {kind}"
             least = 1
         elif table == "raw" and x < 0.42:
             target = "-j CT --notrack"
-        elif table != "nat" and x < 0.52:
+        elif table != "nat" and x < 0.50:
             target, least = "-j DROP", 1
         elif x < 0.66:
             target = "-j ACCEPT"
@@ -278,6 +280,9 @@ class XtGen:
             statement = self.statement(table, chain)
             target = f"-j {statement}" if statement else ""
         parts, found = self.matches(chain, least)
+        if ("DROP" in target or "REJECT" in target) and self.maybe(0.8):
+            parts.insert(0, r.choice([f"-p tcp -m tcp --dport {self.port()}", f"-s {self.saddr()}",
+                                      f"-d {self.daddr()}"]))
         parts = self.unique(parts)
         if any(w in f"{' '.join(parts + extra)} {target}" for w in NEEDS_TCP) or "-p tcp" in " ".join(parts + extra):
             parts = [p.replace("-p tcp", "").strip() for p in parts]

@@ -123,5 +123,5 @@ def judge(run, probe, seen, tags, inodes, opened=False):
             return Judgement("needless unknown: " + "; ".join(sorted(set(reasons))), reasons)
         return Judgement(None, reasons)
     if not matched:
-        return Judgement("edgepath says " + "; or ".join(say(o) for o in outcomes))
+        return Judgement("says " + "; or ".join(say(o) for o in outcomes))
     return Judgement()

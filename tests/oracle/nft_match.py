@@ -125,6 +125,11 @@ class NftMatches:
             return self.concat_match(table)
         return f"{word} {v}"
 
+    def narrow_match(self):
+        """One that only some packets meet: else a drop leaves nothing to the rules behind it."""
+        field = self.rng.choice(["dport", "dport", "saddr", "daddr"])
+        return f"{self.word(field, None)} {self.value(field)}"
+
     def mask_match(self, word, field, v):
         r, op = self.rng, "!=" if self.maybe(0.3) else "=="
         if field in ("saddr", "daddr"):

@@ -115,14 +115,22 @@ def smaller(rulesets):
         if not chain.fixed:
             yield lambda s, i=i, t=t, c=c: s[i].tables[t].chains.pop(c)
     for i, t, c, chain in _places(rulesets):
+        if chain.rules and all(r.fixed for r in chain.rules):
+            yield lambda s, i=i, t=t, c=c: s[i].tables[t].chains[c].rules.clear()
         for r in range(len(chain.rules) - 1, -1, -1):
+            if chain.rules[r].fixed:
+                continue
             yield lambda s, i=i, t=t, c=c, r=r: s[i].tables[t].chains[c].rules.pop(r)
     for i, rs in enumerate(rulesets):
+        if rs.ipsets and "match-set" not in rs.render():
+            yield lambda s, i=i: s[i].ipsets.clear()
         for t, table in enumerate(rs.tables):
             for name in table.objects:
                 yield lambda s, i=i, t=t, name=name: s[i].tables[t].objects.pop(name)
     for i, t, c, chain in _places(rulesets):
         for r, rule in enumerate(chain.rules):
+            if rule.fixed:
+                continue
             for m in range(len(rule.matches) if rule.verb or len(rule.matches) > 1 else 0):
                 yield lambda s, i=i, t=t, c=c, r=r, m=m: s[i].tables[t].chains[c].rules[r].matches.pop(m)
 
