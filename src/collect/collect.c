@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The live snapshot: what is read at once, and the provider that reads the rest on demand. */
-#include "collect/collect_i.h"
+#include "collect/owners_i.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,6 +45,7 @@ static int provide_netns(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, 
 	int ret = 0;
 
 	(void)ctx;
+	ep_container_name_netns(s, ns);
 	for (size_t i = 0; i < EP_ARRAY_SIZE(sources); i++) {
 		int r;
 
