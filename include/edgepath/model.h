@@ -187,6 +187,7 @@ struct ep_nft_elem {
 	const char *object;               /* for object maps */
 	uint64_t timeout_ms;              /* 0 none */
 	const char *comment;
+	bool conditional; /* a limit, quota or ct count of its own may refuse the match */
 };
 
 struct ep_nft_set {
@@ -232,6 +233,8 @@ struct ep_nft {
 
 struct ep_nft_chain *ep_nft_chain_find(const struct ep_nft_table *t, const char *name);
 struct ep_nft_set *ep_nft_set_find(const struct ep_nft_table *t, const char *name);
+/* Bytes of a value of a datatype of nft's userspace; 0 if unknown or of no fixed length. */
+unsigned ep_nft_type_len(uint32_t type);
 struct ep_nft_obj *ep_nft_obj_find(const struct ep_nft_table *t, const char *name, uint32_t type);
 
 /* ---- xtables (uapi linux/netfilter/x_tables.h, ip_tables.h, ip6_tables.h) ---- */
