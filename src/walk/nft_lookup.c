@@ -186,6 +186,9 @@ enum ep_nft_next ep_nft_eval_lookup(struct ep_nft_vm *vm, const struct ep_expr *
 	if (!l.key || !ep_bytes_defined(l.key, set->key_len))
 		return ep_nft_bad(vm, e);
 	el = find(&l);
+	if (el && el->conditional &&
+	    !ep_w_unknown(vm->w, "an element of set %s has a limit of its own", set->name))
+		el = NULL;
 	if (!ep_attr_has(e, NFTA_LOOKUP_DREG))
 		return !el == inverse ? EP_NFT_NEXT : EP_NFT_BREAK;
 	if (!el)
