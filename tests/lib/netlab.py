@@ -37,7 +37,7 @@ PREFIX = f"ept-{os.getpid()}-"
 
 # How long a connection may stay without an answer before it counts as dropped. Everything else
 # answers within a few milliseconds; a dead neighbour within 3 * RETRANS_MS.
-TIMEOUT = 0.35
+TIMEOUT = 0.25
 RETRANS_MS = 40
 
 
