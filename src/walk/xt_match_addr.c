@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Matches on addresses: net/netfilter/xt_addrtype.c, xt_iprange.c, net/ipv[46]/netfilter/
+ * ip[t6t]_rpfilter.c. */
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <linux/if.h>
+#include <linux/if_packet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/xt_addrtype.h>
+#include <linux/netfilter/xt_iprange.h>
+#include <linux/netfilter/xt_rpfilter.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include "model/xt_abi.h"
+#include "walk/xt.h"
+
+#define V4_TYPES     0x0fff /* 1 << RTN_*: all that XT_ADDRTYPE_* can ask for */
+#define MAX_RPF_CELL 256
+
+/* ---- addrtype ---- */
+
+/* IPv6 types that need a route: the bits of mask that it may have. */
+static unsigned v6_route_types(unsigned mask)
+{
+	unsigned types = mask & (XT_ADDRTYPE_LOCAL | XT_ADDRTYPE_ANYCAST | XT_ADDRTYPE_UNREACHABLE);
+
+	if (types & XT_ADDRTYPE_UNREACHABLE) /* RTF_REJECT */
+		types |= XT_ADDRTYPE_BLACKHOLE | XT_ADDRTYPE_PROHIBIT | XT_ADDRTYPE_THROW;
+	return types;
+}
+
+static bool is_multicast(const struct ep_addr *a)
+{
+	return a->b[0] == 0xff;
+}
+
+static bool is_mapped(const struct ep_addr *a)
+{
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+	return !memcmp(a->b, prefix, sizeof(prefix));
+}
+
+/* match_type6(): every class that is asked for must hold. */
+static bool v6_const_type(struct ep_walk *w, const struct ep_addr *addr, unsigned mask,
+			  uint32_t dev)
+{
+	bool any = ep_addr_is_any(addr), multicast = is_multicast(addr);
+	unsigned types = v6_route_types(mask);
+
+	if (mask & XT_ADDRTYPE_MULTICAST && !multicast)
+		return false;
+	if (mask & XT_ADDRTYPE_UNICAST && (multicast || any || is_mapped(addr)))
+		return false;
+	if (mask & XT_ADDRTYPE_UNSPEC && !any)
+		return false;
+	return !types || types & 1u << ep_fib_addr_type(w, w->ns, addr, dev);
+}
+
+static struct ep_ivset union_of_types(struct ep_walk *w, unsigned types, uint32_t dev)
+{
+	struct ep_ivset set = {};
+
+	for (uint8_t t = 0; t < 16; t++)
+		if (types & 1u << t)
+			set = ep_iv_or(w->arena, set, ep_fib_type_set(w, w->ns, w->p.alen, t, dev));
+	return set;
+}
+
+static struct ep_ivset v6_type_set(struct ep_walk *w, unsigned mask, uint32_t dev)
+{
+	struct ep_arena *m = w->arena;
+	struct ep_ivset set = ep_iv_full(m, 128), any = ep_iv_range(m, 0, 0);
+	struct ep_ivset multicast = ep_iv_range(m, (ep_u128)0xff << 120, ~(ep_u128)0);
+	struct ep_ivset mapped =
+		ep_iv_range(m, (ep_u128)0xffff << 32, ((ep_u128)0xffff << 32) + UINT32_MAX);
+	unsigned types = v6_route_types(mask);
+
+	if (mask & XT_ADDRTYPE_MULTICAST)
+		set = ep_iv_and(m, set, multicast);
+	if (mask & XT_ADDRTYPE_UNICAST)
+		set = ep_iv_minus(m, set, ep_iv_or(m, ep_iv_or(m, multicast, any), mapped));
+	if (mask & XT_ADDRTYPE_UNSPEC)
+		set = ep_iv_and(m, set, any);
+	if (types)
+		set = ep_iv_and(m, set, union_of_types(w, types, dev));
+	return set;
+}
+
+static bool need_src_type(struct ep_xt_and *a, unsigned mask, uint32_t dev, bool invert)
+{
+	struct ep_walk *w = a->w;
+	struct ep_addr addr;
+
+	if (w->p.saddr.var >= 0)
+		return ep_xt_need_in(a, &w->p.saddr,
+				     w->p.alen == 16 ? v6_type_set(w, mask, dev) :
+						       union_of_types(w, mask & V4_TYPES, dev),
+				     invert);
+	addr = ep_addr_from_num(w->p.saddr.c, w->p.alen);
+	if (w->p.alen == 16)
+		return v6_const_type(w, &addr, mask, dev) != invert;
+	return !!(mask & 1u << ep_fib_addr_type(w, w->ns, &addr, dev)) != invert;
+}
+
+static bool need_dst_type(struct ep_xt_and *a, unsigned mask, uint32_t dev, bool invert)
+{
+	struct ep_walk *w = a->w;
+
+	if (w->p.alen == 16)
+		return v6_const_type(w, &w->p.daddr, mask, dev) != invert;
+	return !!(mask & 1u << ep_fib_addr_type(w, w->ns, &w->p.daddr, dev)) != invert;
+}
+
+bool ep_xt_addrtype(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	const struct xt_addrtype_info_v1 *v1 = in->info;
+	const struct xt_addrtype_info *v0 = in->info;
+	bool inv_src = in->rev ? v1->flags & XT_ADDRTYPE_INVERT_SOURCE : v0->invert_source;
+	bool inv_dst = in->rev ? v1->flags & XT_ADDRTYPE_INVERT_DEST : v0->invert_dest;
+	const struct ep_link *dev = NULL;
+
+	if (in->rev && v1->flags & XT_ADDRTYPE_LIMIT_IFACE_IN)
+		dev = a->w->p.in;
+	else if (in->rev && v1->flags & XT_ADDRTYPE_LIMIT_IFACE_OUT)
+		dev = a->w->p.out;
+	if (v1->dest && !need_dst_type(a, v1->dest, dev ? dev->ifindex : 0, inv_dst))
+		return false;
+	return !v1->source || need_src_type(a, v1->source, dev ? dev->ifindex : 0, inv_src);
+}
+
+/* ---- iprange ---- */
+
+static bool need_iprange(struct ep_xt_and *a, const struct ep_xt_in *in, const struct ep_val *v,
+			 const void *min, const void *max, bool invert)
+{
+	return ep_xt_need_range(a, v, ep_xt_num(min, in->v6), ep_xt_num(max, in->v6), invert);
+}
+
+bool ep_xt_iprange(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	const struct xt_iprange_mtinfo *v1 = in->info;
+	const struct ep_ipt_iprange_info *v0 = in->info;
+	unsigned flags = in->rev ? v1->flags : v0->flags;
+	struct ep_val dst = {.var = -1, .c = ep_addr_num(&a->w->p.daddr)};
+
+	if (!in->rev && in->v6)
+		return ep_xt_need_unknown(a, "xt match iprange revision 0 is not understood");
+	if (flags & IPRANGE_DST &&
+	    !need_iprange(a, in, &dst, in->rev ? (void *)&v1->dst_min : (void *)&v0->dst.min_ip,
+			  in->rev ? (void *)&v1->dst_max : (void *)&v0->dst.max_ip,
+			  flags & IPRANGE_DST_INV))
+		return false;
+	return !(flags & IPRANGE_SRC) ||
+	       need_iprange(a, in, &a->w->p.saddr,
+			    in->rev ? (void *)&v1->src_min : (void *)&v0->src.min_ip,
+			    in->rev ? (void *)&v1->src_max : (void *)&v0->src.max_ip,
+			    flags & IPRANGE_SRC_INV);
+}
+
+/* ---- rpfilter ---- */
+
+static bool uses_dev(const struct ep_fib *fib, const struct ep_link *dev)
+{
+	if (fib->route)
+		ep_each(h, &fib->route->hops)
+			if (h->ifindex == dev->ifindex)
+				return true;
+	return fib->out && (fib->out->ifindex == dev->ifindex ||
+			    (dev->master && fib->out->ifindex == dev->master));
+}
+
+/* rpfilter_lookup_reverse(), for one source address. */
+static bool reverse_ok(struct ep_walk *w, ep_u128 source, unsigned flags)
+{
+	const struct ep_link *in = w->p.in;
+	bool v6 = w->p.alen == 16;
+	struct ep_flow f = {
+		.dst = ep_addr_from_num(source, w->p.alen),
+		.src = {.var = -1, .c = ep_addr_num(&w->p.daddr)},
+		.iif = 1, /* LOOPBACK_IFINDEX */
+		.mark = flags & XT_RPFILTER_VALID_MARK ? w->p.mark : 0,
+		.sport = {.var = -1},
+		.output = true,
+	};
+	struct ep_fib fib;
+
+	if (in->master && in->master_kind && !strcmp(in->master_kind, "vrf"))
+		f.oif = in->master;
+	if (v6 && (!(flags & XT_RPFILTER_LOOSE) || (source >> 118) == 0x3fa)) /* fe80::/10 */
+		f.oif = in->ifindex;
+	ep_fib_lookup(w, w->ns, &f, &fib);
+	if (fib.type == RTN_LOCAL)
+		return flags & XT_RPFILTER_ACCEPT_LOCAL &&
+		       (v6 || flags & XT_RPFILTER_LOOSE || uses_dev(&fib, in));
+	return fib.type == RTN_UNICAST && (flags & XT_RPFILTER_LOOSE || uses_dev(&fib, in));
+}
+
+static int num_cmp(const void *p, const void *q)
+{
+	const ep_u128 *x = p, *y = q;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+struct cells {
+	ep_u128 v[MAX_RPF_CELL]; /* first address of each cell */
+	size_t n;
+	bool full;
+};
+
+static void add_edge(struct cells *c, ep_u128 n)
+{
+	if (c->n == MAX_RPF_CELL)
+		c->full = true;
+	else
+		c->v[c->n++] = n;
+}
+
+static void add_prefix(struct cells *c, const struct ep_addr *net, unsigned plen, uint8_t alen)
+{
+	unsigned bits = alen * 8u;
+	ep_u128 span, lo;
+
+	if (net->len != alen || !plen || plen > bits)
+		return;
+	span = (ep_u128)1 << (bits - plen);
+	lo = ep_addr_num(net) & ~(span - 1);
+	add_edge(c, lo);
+	if (lo + span && (bits == 128 || lo + span < (ep_u128)1 << bits))
+		add_edge(c, lo + span);
+}
+
+/* Between two edges no route or policy rule begins or ends: one lookup answers for all of a cell. */
+static bool find_cells(const struct ep_walk *w, struct cells *c)
+{
+	uint8_t family = w->p.alen == 4 ? AF_INET : AF_INET6;
+
+	c->n = 0;
+	c->full = false;
+	add_edge(c, 0);
+	if (w->p.alen == 16) {
+		static const struct ep_addr link_local = {.len = 16, .b = {0xfe, 0x80}};
+
+		add_edge(c, 1); /* :: is let pass without a lookup */
+		add_prefix(c, &link_local, 10, 16);
+	}
+	ep_each(r, &w->ns->routes) {
+		if (r->family != family)
+			continue;
+		if (r->hops.n > 1 || r->src_len)
+			return false;
+		add_prefix(c, &r->dst, r->dst_len, w->p.alen);
+	}
+	ep_each(p, &w->ns->policies)
+		if (p->family == family)
+			add_prefix(c, &p->dst, p->dst_len, w->p.alen);
+	qsort(c->v, c->n, sizeof(*c->v), num_cmp);
+	return !c->full;
+}
+
+static bool need_reverse(struct ep_xt_and *a, unsigned flags, bool invert)
+{
+	struct ep_walk *w = a->w;
+	struct ep_iv ok[MAX_RPF_CELL];
+	struct cells c;
+	size_t n = 0;
+
+	if (w->p.saddr.var < 0)
+		return ((w->p.alen == 16 && !w->p.saddr.c) || reverse_ok(w, w->p.saddr.c, flags)) !=
+		       invert;
+	if (ep_netns_need(w->s, w->ns, EP_NEED_ROUTES | EP_NEED_LINKS) || !find_cells(w, &c))
+		return ep_xt_need_unknown(a, "depends on the route back to the source");
+	for (size_t i = 0; i < c.n; i++) {
+		ep_u128 hi = i + 1 < c.n ? c.v[i + 1] :
+					   ep_iv_full(w->arena, ep_xt_bits(w)).v[0].hi + 1;
+
+		if (i + 1 < c.n && c.v[i + 1] == c.v[i])
+			continue;
+		if ((w->p.alen == 16 && !c.v[i]) || reverse_ok(w, c.v[i], flags))
+			ok[n++] = (struct ep_iv){c.v[i], hi - 1};
+	}
+	return ep_xt_need_in(a, &w->p.saddr, ep_iv_of(w->arena, ok, n), invert);
+}
+
+bool ep_xt_rpfilter(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	const struct xt_rpfilter_info *i = in->info;
+	const struct ep_link *dev = a->w->p.in;
+	bool invert = i->flags & XT_RPFILTER_INVERT;
+
+	if (!dev)
+		return ep_xt_need_unknown(a, "match rpfilter without an input device");
+	if (dev->flags & IFF_LOOPBACK || a->w->p.pkttype == PACKET_LOOPBACK)
+		return !invert;
+	return need_reverse(a, i->flags, invert);
+}

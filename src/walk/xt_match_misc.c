@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Matches on devices, sockets and chance: net/netfilter/xt_mac.c, xt_physdev.c, xt_pkttype.c,
+ * xt_devgroup.c, xt_owner.c, xt_cgroup.c, xt_socket.c, xt_policy.c, xt_statistic.c, xt_recent.c. */
+#include <string.h>
+#include <linux/if.h>
+#include <linux/if_arp.h>
+#include <linux/if_packet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/xt_cgroup.h>
+#include <linux/netfilter/xt_devgroup.h>
+#include <linux/netfilter/xt_mac.h>
+#include <linux/netfilter/xt_owner.h>
+#include <linux/netfilter/xt_physdev.h>
+#include <linux/netfilter/xt_pkttype.h>
+#include <linux/netfilter/xt_policy.h>
+#include <linux/netfilter/xt_recent.h>
+#include <linux/netfilter/xt_socket.h>
+#include <linux/netfilter/xt_statistic.h>
+
+#include "walk/xt.h"
+
+/* ---- devices ---- */
+
+bool ep_xt_mac(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	const struct xt_mac_info *i = in->info;
+	struct ep_walk *w = a->w;
+	ep_u128 mac = 0;
+
+	if (!w->p.in || w->p.in->type != ARPHRD_ETHER)
+		return false;
+	for (int k = 0; k < ETH_ALEN; k++)
+		mac = mac << 8 | i->srcaddr[k];
+	return ep_xt_need_field(
+		a, w->hops ? ep_w_sprintf(w, "ether saddr at hop %u", w->hops) : "ether saddr", 48,
+		((ep_u128)1 << 48) - 1, mac, mac, i->invert);
+}
+
+static bool ifname_differs(const char *name, const char *want, const char *mask)
+{
+	char have[IFNAMSIZ] = {};
+
+	strncpy(have, name, IFNAMSIZ - 1);
+	for (int k = 0; k < IFNAMSIZ; k++)
+		if ((have[k] ^ want[k]) & mask[k])
+			return true;
+	return false;
+}
+
+/* br_netfilter keeps the port a packet came in by, where it calls iptables for bridged packets. */
+static bool came_through_port(const struct ep_walk *w)
+{
+	int call = w->p.alen == 4 ? w->ns->bridge_nf_call_ip : w->ns->bridge_nf_call_ip6;
+
+	return call == 1 && w->p.in && w->p.in->kind && !strcmp(w->p.in->kind, "bridge");
+}
+
+bool ep_xt_physdev(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	const struct xt_physdev_info *i = in->info;
+	unsigned used = i->bitmask & XT_PHYSDEV_OP_MASK;
+
+	if (!came_through_port(a->w))
+		return !(used & ~i->invert);
+	if (used & XT_PHYSDEV_OP_BRIDGED && !(i->invert & XT_PHYSDEV_OP_BRIDGED))
+		return false;
+	if (used & XT_PHYSDEV_OP_ISIN && i->invert & XT_PHYSDEV_OP_ISIN)
+		return false;
+	if (used & XT_PHYSDEV_OP_ISOUT && !(i->invert & XT_PHYSDEV_OP_ISOUT))
+		return false;
+	if (used & XT_PHYSDEV_OP_OUT)
+		return false; /* a routed packet has no outgoing port yet */
+	if (used & XT_PHYSDEV_OP_IN && ifname_differs("", i->physindev, i->in_mask))
+		return ep_xt_need_unknown(a, "depends on the port of bridge %s it came in by",
+					  a->w->p.in->name);
+	return !(used & XT_PHYSDEV_OP_IN) || !(i->invert & XT_PHYSDEV_OP_IN);
+}
+
+bool ep_xt_pkttype(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	const struct xt_pkttype_info *i = in->info;
+	const struct ep_pkt *p = &a->w->p;
+	int type = p->pkttype;
+
+	if (type == PACKET_LOOPBACK) {
+		bool multicast = p->alen == 4 ? (p->daddr.b[0] & 0xf0) == 0xe0 :
+						p->daddr.b[0] == 0xff;
+
+		type = multicast ? PACKET_MULTICAST : PACKET_BROADCAST;
+	}
+	return (type == i->pkttype) != !!i->invert;
+}
+
+static bool group_ok(const struct ep_link *l, uint32_t group, uint32_t mask, bool invert)
+{
+	return !(((l ? l->group : 0) ^ group) & mask) != invert;
+}
+
+bool ep_xt_devgroup(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	const struct xt_devgroup_info *i = in->info;
+	const struct ep_pkt *p = &a->w->p;
+
+	if (i->flags & XT_DEVGROUP_MATCH_SRC &&
+	    !group_ok(p->in, i->src_group, i->src_mask, i->flags & XT_DEVGROUP_INVERT_SRC))
+		return false;
+	return !(i->flags & XT_DEVGROUP_MATCH_DST) ||
+	       group_ok(p->out, i->dst_group, i->dst_mask, i->flags & XT_DEVGROUP_INVERT_DST);
+}
+
+/* ---- the socket ---- */
+
+/* Only a packet that a process of this host sends has a socket. */
+bool ep_xt_owner(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	const struct xt_owner_match_info *i = in->info;
+	struct ep_val uid, gid;
+
+	if (!a->w->p.local_out)
+		return !(i->match ^ i->invert);
+	if (i->match & i->invert & XT_OWNER_SOCKET)
+		return false;
+	uid = ep_w_unknown_val(a->w, "uid of the sending socket", 32);
+	gid = ep_w_unknown_val(a->w, "gid of the sending socket", 32);
+	if (i->match & XT_OWNER_UID &&
+	    !ep_xt_need_range(a, &uid, i->uid_min, i->uid_max, i->invert & XT_OWNER_UID))
+		return false;
+	if (!(i->match & XT_OWNER_GID))
+		return true;
+	if (i->match & XT_OWNER_SUPPL_GROUPS)
+		return ep_xt_need_unknown(a, "depends on the sender's groups");
+	return ep_xt_need_range(a, &gid, i->gid_min, i->gid_max, i->invert & XT_OWNER_GID);
+}
+
+bool ep_xt_cgroup(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	(void)in;
+	return a->w->p.local_out && ep_xt_need_unknown(a, "depends on the sender's cgroup");
+}
+
+/* The listener that the packet would reach now; established connections are other packets' concern. */
+bool ep_xt_socket(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	unsigned flags = in->rev ? ((const struct xt_socket_mtinfo1 *)in->info)->flags : 0;
+	struct ep_walk *w = a->w;
+	const struct ep_listener *l;
+
+	if (in->rev < 3)
+		flags &= ~XT_SOCKET_RESTORESKMARK;
+	if (in->rev < 2)
+		flags &= ~XT_SOCKET_NOWILDCARD;
+	l = w->p.tproxy ? w->p.tproxy : ep_listener_lookup(w);
+	if (!l)
+		return w->s->listeners_partial &&
+		       ep_xt_need_unknown(a, "not all sockets could be read");
+	if (!(flags & XT_SOCKET_NOWILDCARD) && ep_addr_is_any(&l->addr))
+		return false;
+	if (flags & XT_SOCKET_TRANSPARENT && !l->transparent)
+		return false;
+	if (flags & XT_SOCKET_RESTORESKMARK)
+		return ep_xt_need_unknown(a, "depends on the mark of the listening socket");
+	return true;
+}
+
+/* No packet of ours comes from or goes through IPsec. */
+bool ep_xt_policy(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	const struct xt_policy_info *i = in->info;
+
+	(void)a;
+	return i->flags & XT_POLICY_MATCH_NONE;
+}
+
+/* ---- chance and memory ---- */
+
+bool ep_xt_statistic(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	const struct xt_statistic_info *i = in->info;
+	double p;
+
+	if (i->mode == XT_STATISTIC_MODE_RANDOM)
+		p = i->u.random.probability / (double)0x80000000u;
+	else if (i->mode == XT_STATISTIC_MODE_NTH)
+		p = 1 / ((double)i->u.nth.every + 1);
+	else
+		p = 0;
+	if (i->flags & XT_STATISTIC_INVERT)
+		p = 1 - p;
+	return ep_xt_need_chance(
+		a, p, i->mode == XT_STATISTIC_MODE_NTH ? "statistic nth" : "statistic random");
+}
+
+/* The list is not known; to set an entry always matches. */
+bool ep_xt_recent(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	const struct xt_recent_mtinfo *i = in->info;
+
+	if (i->check_set & XT_RECENT_SET)
+		return !i->invert;
+	return ep_xt_need_unknown(a, "depends on the recent list %.*s",
+				  (int)strnlen(i->name, sizeof(i->name)), i->name);
+}
