@@ -51,7 +51,6 @@ int ep_listeners(struct bpf_iter__task_file *ctx)
 		return 0;
 
 	l.netns = sk->__sk_common.skc_net.net->ns.inum;
-	l.cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 	l.sock = (__u64)sk;
 	l.ino = file->f_inode->i_ino;
 	l.pid = ep_pid_for_reader(task->group_leader);

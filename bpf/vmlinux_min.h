@@ -88,18 +88,6 @@ struct inet_sock {
 	unsigned long inet_flags;
 };
 
-struct kernfs_node {
-	__u64 id;
-};
-
-struct cgroup {
-	struct kernfs_node *kn;
-};
-
-struct css_set {
-	struct cgroup *dfl_cgrp;
-};
-
 struct files_struct;
 
 struct upid {
@@ -117,10 +105,12 @@ struct task_struct {
 	struct task_struct *group_leader;
 	char comm[16];
 	struct files_struct *files;
-	struct css_set *cgroups;
 	struct pid *thread_pid;
 };
 
+#pragma clang attribute pop
+
+/* What the iterator is called with: made for BPF programs, and the same since 5.8. */
 struct seq_file;
 
 struct bpf_iter_meta {
@@ -133,7 +123,5 @@ struct bpf_iter__task_file {
 	__u32 fd;
 	struct file *file;
 };
-
-#pragma clang attribute pop
 
 #endif
