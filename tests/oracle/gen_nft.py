@@ -176,12 +176,17 @@ class NftGen(NftMatches):
             verb = self.statement(hook)
             if self.maybe(0.2):
                 verb += f" {self.inner_verdict(jumps)}"
+        found = ()
+        if self.odd and self.maybe(0.01):
+            name = self.fresh("d")
+            table.objects[name] = f"set {name} {{ type {self.type('saddr')}; size 999; flags dynamic,timeout; timeout 1m; }}"
+            verb, found = f"{r.choice(['add', 'update'])} @{name} {{ {self.word('saddr', None)} }} {verb}", ("dynset",)
         out, tags = self.matches(table, hook, 1 if verb in ("drop",) or "reject" in verb else least)
         if (verb == "drop" or "reject" in verb) and self.maybe(0.8):
             out.insert(0, self.narrow_match())
         if self.maybe(0.15):
             out.append("counter")
-        return self.finish(table, Rule(out, verb, tags))
+        return self.finish(table, Rule(out, verb, tags | set(found)))
 
     def user_chains(self, table, stem, hook, kind, extra=()):
         """Chains that only chains of this hook and kind call, nested up to three deep."""
@@ -229,6 +234,17 @@ class NftGen(NftMatches):
         table.chains.append(chain)
         return chain
 
+    def ingress(self):
+        """A chain on the device itself, before everything else."""
+        table = Table("netdev", "early")
+        chain = Chain("in", f'type filter hook ingress device "eth0" priority {self.rng.randint(-9, 9)};')
+        chain.rules = [Rule([], g, fixed=True) for g in GUARD]
+        for _ in range(self.rng.randint(1, 2)):
+            match = [self.narrow_match() for _ in range(self.rng.randint(1, 2))]
+            chain.rules.append(Rule(match, self.rng.choice(["drop", "drop", "accept", "counter"]), ("ingress",)))
+        table.chains.append(chain)
+        return table
+
     def generate(self, odd=True, tproxy=False, small=False):
         """odd: chance and state may occur."""
         r = self.rng
@@ -253,6 +269,10 @@ class NftGen(NftMatches):
                 chain.rules.insert(3, Rule([f"tcp dport {self.value('dport')}"],
                                            f"tproxy{word} to :{TPROXY_PORT} meta mark set 0x{MARK_LOCAL:x} accept",
                                            ("tproxy",)))
+            if self.maybe(0.1):
+                self.base(table, "output", "filter", [])
             if table.chains:
                 rs.tables.append(table)
+        if self.netns == "host" and self.maybe(0.02):
+            rs.tables.append(self.ingress())
         return rs

@@ -265,7 +265,6 @@ class NftMatches:
                          (f"{'ip6 hoplimit' if self.fam.v6 else 'ip ttl'} > 10", ("ttl",)),
                          ("meta length < 200", ("length",)), ("meta hour >= \"00:00\"", ("time",)),
                          ("tcp sequence > 5", ("exotic",)), ("symhash mod 4 < 2", ("symhash",)),
-                         ("socket transparent 0", ("exotic",)),
                          ("tcp option maxseg size > 100", ("exotic",)), ("ct expiration > 1s", ("exotic",)),
                          ("ct packets < 5", ("exotic",))])
 
