@@ -32,7 +32,6 @@
 #include <linux/netfilter_ipv4/ipt_ttl.h>
 #include <linux/netfilter_ipv6/ip6t_ipv6header.h>
 
-#include "model/xt_abi.h"
 #include "walk/xt.h"
 
 static bool always(struct ep_xt_and *a, const struct ep_xt_in *in)
@@ -70,7 +69,6 @@ static const struct ep_xt_match_row match_rows[] = {
 	{"set", 1, 2, SIZE(xt_set_info_match_v1), ep_xt_set, NULL},
 	{"set", 3, 3, SIZE(xt_set_info_match_v3), ep_xt_set, NULL},
 	{"set", 4, 4, SIZE(xt_set_info_match_v4), ep_xt_set, NULL},
-	{"iprange", 0, 0, SIZE(ep_ipt_iprange_info), ep_xt_iprange, NULL},
 	{"iprange", 1, 1, SIZE(xt_iprange_mtinfo), ep_xt_iprange, NULL},
 	{"owner", 1, 1, SIZE(xt_owner_match_info), ep_xt_owner, NULL},
 	{"physdev", 0, 0, SIZE(xt_physdev_info), ep_xt_physdev, NULL},

@@ -3,7 +3,7 @@
  * ip[t6t]_rpfilter.c. */
 #include <stdlib.h>
 #include <string.h>
-#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <linux/if.h>
 #include <linux/if_packet.h>
 #include <linux/netfilter.h>
@@ -11,9 +11,7 @@
 #include <linux/netfilter/xt_iprange.h>
 #include <linux/netfilter/xt_rpfilter.h>
 #include <linux/rtnetlink.h>
-#include <sys/socket.h>
 
-#include "model/xt_abi.h"
 #include "walk/xt.h"
 
 #define V4_TYPES     0x0fff /* 1 << RTN_*: all that XT_ADDRTYPE_* can ask for */
@@ -133,31 +131,24 @@ bool ep_xt_addrtype(struct ep_xt_and *a, const struct ep_xt_in *in)
 
 /* ---- iprange ---- */
 
-static bool need_iprange(struct ep_xt_and *a, const struct ep_xt_in *in, const struct ep_val *v,
-			 const void *min, const void *max, bool invert)
+static bool need_iprange(struct ep_xt_and *a, const struct ep_val *v, const void *min,
+			 const void *max, bool invert)
 {
-	return ep_xt_need_range(a, v, ep_xt_num(min, in->v6), ep_xt_num(max, in->v6), invert);
+	bool v6 = a->w->p.alen == 16;
+
+	return ep_xt_need_range(a, v, ep_xt_num(min, v6), ep_xt_num(max, v6), invert);
 }
 
 bool ep_xt_iprange(struct ep_xt_and *a, const struct ep_xt_in *in)
 {
-	const struct xt_iprange_mtinfo *v1 = in->info;
-	const struct ep_ipt_iprange_info *v0 = in->info;
-	unsigned flags = in->rev ? v1->flags : v0->flags;
+	const struct xt_iprange_mtinfo *i = in->info;
 	struct ep_val dst = {.var = -1, .c = ep_addr_num(&a->w->p.daddr)};
 
-	if (!in->rev && in->v6)
-		return ep_xt_need_unknown(a, "xt match iprange revision 0 is not understood");
-	if (flags & IPRANGE_DST &&
-	    !need_iprange(a, in, &dst, in->rev ? (void *)&v1->dst_min : (void *)&v0->dst.min_ip,
-			  in->rev ? (void *)&v1->dst_max : (void *)&v0->dst.max_ip,
-			  flags & IPRANGE_DST_INV))
+	if (i->flags & IPRANGE_DST &&
+	    !need_iprange(a, &dst, &i->dst_min, &i->dst_max, i->flags & IPRANGE_DST_INV))
 		return false;
-	return !(flags & IPRANGE_SRC) ||
-	       need_iprange(a, in, &a->w->p.saddr,
-			    in->rev ? (void *)&v1->src_min : (void *)&v0->src.min_ip,
-			    in->rev ? (void *)&v1->src_max : (void *)&v0->src.max_ip,
-			    flags & IPRANGE_SRC_INV);
+	return !(i->flags & IPRANGE_SRC) || need_iprange(a, &a->w->p.saddr, &i->src_min,
+							 &i->src_max, i->flags & IPRANGE_SRC_INV);
 }
 
 /* ---- rpfilter ---- */

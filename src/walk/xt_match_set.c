@@ -3,7 +3,6 @@
  * snapshot can hold. */
 #include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/xt_set.h>
 

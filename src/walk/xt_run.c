@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Traversal of a legacy table as ipt_do_table() and ip6t_do_table() do it. */
+#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv4/ip_tables.h>

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The xt targets there are, and what each does to the packet: net/netfilter/xt_*.c. */
-#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/x_tables.h>
@@ -17,24 +16,15 @@
 #include <linux/netfilter_ipv4/ipt_REJECT.h>
 #include <linux/netfilter_ipv6/ip6t_REJECT.h>
 
-#include "model/xt_abi.h"
 #include "walk/xt.h"
 
 /* ---- marks ---- */
 
 static enum ep_xt_ret mark(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in)
 {
-	const struct xt_mark_tginfo2 *v2 = in->info;
-	const struct ep_xt_mark_target_info_v1 *v1 = in->info;
+	const struct xt_mark_tginfo2 *i = in->info;
 
-	if (in->rev >= 2)
-		w->p.mark = (w->p.mark & ~v2->mask) ^ v2->mark;
-	else if (in->rev == 0 || v1->mode == EP_XT_MARK_SET)
-		w->p.mark = v1->mark;
-	else if (v1->mode == EP_XT_MARK_AND)
-		w->p.mark &= v1->mark;
-	else
-		w->p.mark |= v1->mark;
+	w->p.mark = (w->p.mark & ~i->mask) ^ i->mark;
 	env->to = ep_w_sprintf(w, "0x%x", w->p.mark);
 	return EP_X_CONTINUE;
 }
@@ -328,8 +318,6 @@ static const struct ep_xt_target_row target_rows[] = {
 	{"TPROXY", 1, 1, SIZE(xt_tproxy_target_info_v1), 0, tproxy},
 	{"REJECT", 0, 0, SIZE(ipt_reject_info), AF_INET, reject4},
 	{"REJECT", 0, 0, SIZE(ip6t_reject_info), AF_INET6, reject6},
-	{"MARK", 0, 0, SIZE(ep_xt_mark_target_info), 0, mark},
-	{"MARK", 1, 1, SIZE(ep_xt_mark_target_info_v1), 0, mark},
 	{"MARK", 2, 2, SIZE(xt_mark_tginfo2), 0, mark},
 	{"CONNMARK", 1, 1, SIZE(xt_connmark_tginfo1), 0, connmark},
 	{"CONNMARK", 2, 2, SIZE(xt_connmark_tginfo2), 0, connmark},
