@@ -48,8 +48,8 @@ class Table:
         ratios = [a.wall / b.wall for a, b in zip(ours, theirs)]
         ratio = statistics.median(ratios)
         self.line(what, f"{statistics.median(a.wall for a in ours) * 1e3:.1f} ms",
-                  f"{statistics.median(b.wall for b in theirs) * 1e3:.1f} ms",
-                  f"{ratio:.3f}", f"{min(ratios):.3f}", f"{max(ratios):.3f}", f"<= {target}", ratio <= target)
+                  f"{statistics.median(b.wall for b in theirs) * 1e3:.1f} ms", f"{ratio:.3f}",
+                  f"{min(ratios):.3f}", f"{max(ratios):.3f}", f"<= {target}", ratio <= target)
 
     def memory(self, what, ours, theirs):
         mine, other = max(a.peak for a in ours) / 1024, max(b.peak for b in theirs) / 1024
@@ -123,8 +123,8 @@ def main():
         print(f"bench: no {netlab.EDGEPATH}: build it first", file=sys.stderr)
         return 1
     runs = max(7, options.runs)
-    floor = subprocess.run(["/usr/bin/python3", "-I", "-S", os.path.join(_HERE, "measure.py"), "true"],
-                           text=True, capture_output=True, check=True)
+    floor = subprocess.run(["/usr/bin/python3", "-I", "-S", os.path.join(_HERE, "measure.py"),
+                            "true"], text=True, capture_output=True, check=True)
     print(f"medians of {runs} pairs; the smallest memory that can be shown is "
           f"{Sample(floor.stdout).peak / 1024:.1f} MB")
     table = Table()

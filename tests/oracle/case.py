@@ -32,8 +32,8 @@ class Case:
             if sport in sports:
                 continue
             sports.add(sport)
-            out.append({"dst": dst, "dport": rng.choice(PORTS[:4] * 3 + PORTS), "src": rng.choice(f.clients),
-                        "sport": sport})
+            out.append({"dst": dst, "dport": rng.choice(PORTS[:4] * 3 + PORTS),
+                        "src": rng.choice(f.clients), "sport": sport})
         return out
 
     def _rulesets(self, rng):

@@ -24,7 +24,8 @@ class NftGen(NftMatches):
             rule.matches.insert(0, "meta l4proto tcp")
         if table.family == "inet" and not rule.verb.startswith(("dnat", "snat", "redir", "masq")) and \
                 not re.search(r"\bip6? |icmp|nfproto|protocol|l3proto", text) and self.maybe(0.02):
-            rule.matches.append("ip daddr 198.51.100.1" if self.fam.v6 else "ip6 daddr 2001:db8:1::1")
+            rule.matches.append("ip daddr 198.51.100.1" if self.fam.v6
+                                else "ip6 daddr 2001:db8:1::1")
         return rule
 
     # ---- statements ----
@@ -37,24 +38,29 @@ class NftGen(NftMatches):
             v |= r.choice([MARK_UNREACHABLE, MARK_REMOTE])
         return r.choice(["counter", "counter", 'log prefix "ept "', f"meta mark set 0x{v:x}",
                          f"meta mark set 0x{v:x}", f"meta mark set meta mark | 0x{v:x}",
-                         f"meta mark set meta mark ^ 0x{v:x}", f"meta mark set meta mark & 0x{v & 0xf:x}",
-                         f"meta mark set meta mark & 0xfffffff3 | 0x{v & 0xc:x}", f"ct mark set 0x{v:x}",
-                         "ct mark set meta mark", "meta mark set ct mark", "meta mark set ct mark & 0x7",
+                         f"meta mark set meta mark ^ 0x{v:x}",
+                         f"meta mark set meta mark & 0x{v & 0xf:x}",
+                         f"meta mark set meta mark & 0xfffffff3 | 0x{v & 0xc:x}",
+                         f"ct mark set 0x{v:x}", "ct mark set meta mark", "meta mark set ct mark",
+                         "meta mark set ct mark & 0x7",
                          "meta mark set tcp dport map { 80 : 0x1, 443 : 0x2, 8000-9000 : 0x3 }",
                          "meta nftrace set 1", "meta priority set 1:2", "meta pkttype set host"
                          if hook == "prerouting" else "counter packets 1 bytes 2",
-                         "meta mark set numgen random mod 2" if self.odd and self.maybe(0.3) else "counter"])
+                         "meta mark set numgen random mod 2" if self.odd and self.maybe(0.3)
+                         else "counter"])
 
     def inner_verdict(self, jumps):
         r = self.rng
         if jumps and self.maybe(0.55):
             return f"{r.choice(['jump', 'jump', 'goto'])} {r.choice(jumps)}"
-        return r.choice(["accept", "accept", "accept", "drop", "return", "return", "continue", "continue"])
+        return r.choice(["accept", "accept", "accept", "drop", "return", "return", "continue",
+                         "continue"])
 
     def vmap(self, table, hook, jumps):
         r = self.rng
         v = lambda: self.inner_verdict(jumps)
-        kind = r.choice(["dport", "dport", "daddr", "concat", "concat", "state", "iif", "mark", "random"])
+        kind = r.choice(["dport", "dport", "daddr", "concat", "concat", "state", "iif", "mark",
+                         "random"])
         if kind in ("dport", "daddr"):
             pairs = ", ".join(f"{e} : {v()}" for e in self.elements(kind, True))
             word = self.word(kind, None)
@@ -85,8 +91,9 @@ class NftGen(NftMatches):
     def reject(self, table):
         r = self.rng
         return "reject" + r.choice(["", " with tcp reset", f" with {r.choice(self.fam.rejects)}",
-                                    f" with {r.choice(self.fam.rejects)}", " with icmpx admin-prohibited"
-                                    if table.family == "inet" else " with tcp reset"])
+                                    f" with {r.choice(self.fam.rejects)}",
+                                    " with icmpx admin-prohibited" if table.family == "inet"
+                                    else " with tcp reset"])
 
     def dnat(self, table):
         """A destination translation: (matches to go with it, verb, tags)."""
@@ -96,9 +103,9 @@ class NftGen(NftMatches):
         port = lambda: r.choice([80, 80, 80, 443, 8080, 9000, 8443, 5000])
         at = lambda: r.choice(f.served) if self.maybe(0.75) else (to(), port())
         pair = lambda: " . ".join(str(x) for x in at())
-        kind = r.choice(["addr", "addr", "at", "at", "at", "at", "redirect", "redirect", "redirectport",
-                         "map", "mapat", "namedat", "port", "random", "jhash", "prefix", "range",
-                         "redirectmap", "daddrmap"])
+        kind = r.choice(["addr", "addr", "at", "at", "at", "at", "redirect", "redirect",
+                         "redirectport", "map", "mapat", "namedat", "port", "random", "jhash",
+                         "prefix", "range", "redirectmap", "daddrmap"])
         if kind == "addr":
             return [], f"dnat{ip} to {to()}", ()
         if kind == "at":
@@ -237,11 +244,13 @@ class NftGen(NftMatches):
     def ingress(self):
         """A chain on the device itself, before everything else."""
         table = Table("netdev", "early")
-        chain = Chain("in", f'type filter hook ingress device "eth0" priority {self.rng.randint(-9, 9)};')
+        chain = Chain("in",
+                      f'type filter hook ingress device "eth0" priority {self.rng.randint(-9, 9)};')
         chain.rules = [Rule([], g, fixed=True) for g in GUARD]
         for _ in range(self.rng.randint(1, 2)):
             match = [self.narrow_match() for _ in range(self.rng.randint(1, 2))]
-            chain.rules.append(Rule(match, self.rng.choice(["drop", "drop", "accept", "counter"]), ("ingress",)))
+            chain.rules.append(Rule(match, self.rng.choice(["drop", "drop", "accept", "counter"]),
+                                    ("ingress",)))
         table.chains.append(chain)
         return table
 
@@ -251,11 +260,12 @@ class NftGen(NftMatches):
         self.odd = odd and self.maybe(0.5)
         self.tproxy = tproxy
         rs = Ruleset(self.netns, "nft", self.fam)
-        hooks = [("prerouting", "filter", 0.45), ("prerouting", "nat", 0.85), ("input", "filter", 0.55),
-                 ("input", "nat", 0.08), ("forward", "filter", 0.6), ("postrouting", "filter", 0.2),
-                 ("postrouting", "nat", 0.35)]
+        hooks = [("prerouting", "filter", 0.45), ("prerouting", "nat", 0.85),
+                 ("input", "filter", 0.55), ("input", "nat", 0.08), ("forward", "filter", 0.6),
+                 ("postrouting", "filter", 0.2), ("postrouting", "nat", 0.35)]
         if self.netns != "host":
-            hooks = [("prerouting", "filter", 0.3), ("prerouting", "nat", 0.6), ("input", "filter", 0.6)]
+            hooks = [("prerouting", "filter", 0.3), ("prerouting", "nat", 0.6),
+                     ("input", "filter", 0.6)]
         for k in range(1 if small else r.choice([1, 1, 2, 3])):
             table = Table(r.choice([self.fam.nft, "inet"]), f"t{k}")
             shared = self.user_chains(table, "sh", "any", "any") if self.maybe(0.4) else []

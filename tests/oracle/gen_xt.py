@@ -9,7 +9,8 @@ BUILTIN = {"raw": ["PREROUTING", "OUTPUT"],
            "mangle": ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"],
            "nat": ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"],
            "filter": ["INPUT", "FORWARD", "OUTPUT"]}
-NEEDS_TCP = ("--dport", "--sport", "--tcp-flags", "--syn", "-m multiport", "--to-ports", "tcp-reset")
+NEEDS_TCP = ("--dport", "--sport", "--tcp-flags", "--syn", "-m multiport", "--to-ports",
+             "tcp-reset")
 
 
 class XtGen:
@@ -70,8 +71,10 @@ class XtGen:
     def sport_match(self):
         s = self.probe()["sport"]
         lo, hi = max(1, s - self.rng.choice([0, 900, 9000])), min(65535, s + self.rng.choice([1, 700, 20000]))
-        return self.rng.choice([f"-p tcp -m tcp --sport {lo}:{hi}", f"-p tcp -m tcp ! --sport {lo}:{hi}", f"-p tcp -m tcp --sport {s}",
-                                "-p tcp -m tcp --sport 1024:65535", f"-p tcp -m multiport --sports {lo}:{hi},22",
+        return self.rng.choice([f"-p tcp -m tcp --sport {lo}:{hi}",
+                                f"-p tcp -m tcp ! --sport {lo}:{hi}", f"-p tcp -m tcp --sport {s}",
+                                "-p tcp -m tcp --sport 1024:65535",
+                                f"-p tcp -m multiport --sports {lo}:{hi},22",
                                 f"-p tcp -m multiport ! --sports {s}"])
 
     def iface_match(self, chain):
@@ -85,8 +88,9 @@ class XtGen:
     def mark_match(self):
         r = self.rng
         m, v = r.choice([0xf, 0x3, 0x8, 0xff]), r.randrange(16)
-        return r.choice([f"-m mark {self.neg()}--mark 0x{v:x}", f"-m mark {self.neg()}--mark 0x{v & m:x}/0x{m:x}",
-                         "-m mark --mark 0", f"-m connmark {self.neg()}--mark 0x{v & m:x}/0x{m:x}",
+        return r.choice([f"-m mark {self.neg()}--mark 0x{v:x}",
+                         f"-m mark {self.neg()}--mark 0x{v & m:x}/0x{m:x}", "-m mark --mark 0",
+                         f"-m connmark {self.neg()}--mark 0x{v & m:x}/0x{m:x}",
                          "-m connmark --mark 0"])
 
     def ct_match(self):
@@ -107,18 +111,22 @@ class XtGen:
                          "-m conntrack --ctstatus CONFIRMED", "-m conntrack --ctstate DNAT --ctorigdst " + p["dst"]])
 
     def type_match(self, chain):
-        rows = ["-m addrtype --dst-type LOCAL", "-m addrtype --dst-type LOCAL", "-m addrtype ! --dst-type LOCAL",
-                "-m addrtype --src-type UNICAST", "-m addrtype --dst-type UNICAST",
-                "-m addrtype ! --src-type LOCAL", "-m addrtype ! --src-type LOCAL --dst-type LOCAL",
+        rows = ["-m addrtype --dst-type LOCAL", "-m addrtype --dst-type LOCAL",
+                "-m addrtype ! --dst-type LOCAL", "-m addrtype --src-type UNICAST",
+                "-m addrtype --dst-type UNICAST", "-m addrtype ! --src-type LOCAL",
+                "-m addrtype ! --src-type LOCAL --dst-type LOCAL",
                 "-m addrtype --dst-type UNICAST,LOCAL"]
         if chain in ("PREROUTING", "INPUT"):
             rows.append("-m addrtype --dst-type LOCAL --limit-iface-in")
         return self.rng.choice(rows)
 
     def flags_match(self):
-        return self.rng.choice(["-p tcp -m tcp --syn", "-p tcp -m tcp --tcp-flags SYN,ACK SYN", "-p tcp -m tcp --tcp-flags ALL SYN",
-                                "-p tcp -m tcp ! --tcp-flags SYN,RST SYN,RST", "-p tcp -m tcp --tcp-flags RST NONE",
-                                "-p tcp -m tcp --tcp-flags FIN,SYN FIN,SYN", '-m comment --comment "ns/svc:http cluster IP"',
+        return self.rng.choice(["-p tcp -m tcp --syn", "-p tcp -m tcp --tcp-flags SYN,ACK SYN",
+                                "-p tcp -m tcp --tcp-flags ALL SYN",
+                                "-p tcp -m tcp ! --tcp-flags SYN,RST SYN,RST",
+                                "-p tcp -m tcp --tcp-flags RST NONE",
+                                "-p tcp -m tcp --tcp-flags FIN,SYN FIN,SYN",
+                                '-m comment --comment "ns/svc:http cluster IP"',
                                 "-m comment --comment x", "-p tcp"])
 
     def odd_match(self, chain):
@@ -192,7 +200,8 @@ class XtGen:
         seen, out = set(), []
         for part in parts:
             words = {w for w in part.split() if w.startswith("-") and w not in ("-m", "-p")}
-            words |= {f"-m {m}" for k, m in zip(part.split(), part.split()[1:]) if k == "-m" and m != "tcp"}
+            words |= {f"-m {m}" for k, m in zip(part.split(), part.split()[1:]) if k == "-m"
+                      and m != "tcp"}
             if not words & seen:
                 seen |= words
                 out.append(part)
@@ -206,16 +215,17 @@ class XtGen:
         if self.maybe(0.06):
             v |= r.choice([MARK_UNREACHABLE, MARK_REMOTE])
         m = r.choice([0xf, 0x3, 0xffffffff, 0xc]) | v
-        return r.choice([f"MARK --set-mark 0x{v:x}", f"MARK --set-xmark 0x{v:x}/0x{m:x}", f"MARK --or-mark 0x{v:x}",
-                         f"MARK --and-mark 0x{r.randrange(16):x}", f"MARK --xor-mark 0x{v:x}",
-                         f"MARK --set-mark 0x{v & m:x}/0x{m:x}"])
+        return r.choice([f"MARK --set-mark 0x{v:x}", f"MARK --set-xmark 0x{v:x}/0x{m:x}",
+                         f"MARK --or-mark 0x{v:x}", f"MARK --and-mark 0x{r.randrange(16):x}",
+                         f"MARK --xor-mark 0x{v:x}", f"MARK --set-mark 0x{v & m:x}/0x{m:x}"])
 
     def statement(self, table, chain):
         r = self.rng
         rows = ['LOG --log-prefix "ept "', f"CONNMARK --set-mark 0x{r.randrange(8):x}",
                 "CONNMARK --save-mark", f"CONNMARK --set-xmark 0x{r.randrange(8):x}/0x7", ""]
         if table == "mangle":
-            rows += [self.mark_target(), "CONNMARK --restore-mark", "CONNMARK --restore-mark --nfmask 0x7 --ctmask 0x7",
+            rows += [self.mark_target(), "CONNMARK --restore-mark",
+                     "CONNMARK --restore-mark --nfmask 0x7 --ctmask 0x7",
                      "CONNMARK --save-mark --nfmask 0xf --ctmask 0xf", "DSCP --set-dscp 0x0a"
                      if self.maybe(0.2) else self.mark_target()]
         if table in ("raw", "mangle", "filter", "nat"):
@@ -229,8 +239,9 @@ class XtGen:
         port = r.choice([80, 80, 80, 443, 8080, 9000, 8443, 5000])
         if self.maybe(0.75):
             to, port = r.choice(f.served)
-        kind = r.choice(["at"] * 6 + ["addr"] * 3 + ["redirect", "redirectport", "redirectport", "netmap", "range",
-                                                    "portrange", "port", "random"])
+        kind = r.choice(["at"] * 6 + ["addr"] * 3 + ["redirect", "redirectport", "redirectport",
+                                                     "netmap", "range", "portrange", "port",
+                                                     "random"])
         if kind == "addr":
             return [], f"DNAT --to-destination {to}", ()
         if kind == "redirect":
@@ -284,7 +295,8 @@ class XtGen:
             parts.insert(0, r.choice([f"-p tcp -m tcp --dport {self.port()}", f"-s {self.saddr()}",
                                       f"-d {self.daddr()}"]))
         parts = self.unique(parts)
-        if any(w in f"{' '.join(parts + extra)} {target}" for w in NEEDS_TCP) or "-p tcp" in " ".join(parts + extra):
+        if any(w in f"{' '.join(parts + extra)} {target}"
+               for w in NEEDS_TCP) or "-p tcp" in " ".join(parts + extra):
             parts = [p.replace("-p tcp", "").strip() for p in parts]
             parts = ["-p tcp"] + [p for p in parts if p]
         return Rule(parts, target, tags | found)
@@ -328,9 +340,12 @@ class XtGen:
                 made.rules.insert(r.randint(3 if len(made.rules) > 2 else 2, len(made.rules)),
                                   Rule(parts[:1], f"-j {jumps[-1]}", tags))
             if tproxy and name == "mangle" and chain == "PREROUTING":
-                made.rules.insert(3, Rule(["-p tcp -m tcp", f"--dport {self.port()}"], f"-j TPROXY --on-port {TPROXY_PORT} "
-                                          f"--tproxy-mark 0x{MARK_LOCAL:x}/0x{MARK_LOCAL:x}", ("tproxy",)))
-            if name in ("filter", "mangle", "raw") and self.maybe(0.12 if name == "filter" else 0.02):
+                made.rules.insert(3, Rule(["-p tcp -m tcp", f"--dport {self.port()}"],
+                                          f"-j TPROXY --on-port {TPROXY_PORT} "
+                                          f"--tproxy-mark 0x{MARK_LOCAL:x}/0x{MARK_LOCAL:x}",
+                                          ("tproxy",)))
+            if name in ("filter", "mangle", "raw") and self.maybe(0.12 if name == "filter"
+                                                                  else 0.02):
                 made.head = "DROP"
                 parts, tags = self.matches(chain, 1)
                 made.rules.append(Rule(parts[:1], "-j ACCEPT", tags))
@@ -343,7 +358,8 @@ class XtGen:
             made = []
             for k in range(self.rng.choice([0, 1, 1, 2])):
                 new = Chain(f"{chain[:4]}-{level}{'ab'[k]}")
-                new.rules = [self.rule(name, chain, callable_) for _ in range(self.rng.randint(1, 4))]
+                new.rules = [self.rule(name, chain, callable_) for _ in range(self.rng.randint(1,
+                                                                                               4))]
                 table.chains.append(new)
                 made.append(new.name)
             callable_ += made

@@ -86,7 +86,8 @@ class NftMatches:
     def word(self, field, table):
         if field in ("saddr", "daddr"):
             return f"{self.fam.nft} {field}"
-        return self.rng.choice(["tcp", "tcp", "tcp", "th"]) + f" {field}" if table else f"tcp {field}"
+        return self.rng.choice(["tcp", "tcp", "tcp",
+                                "th"]) + f" {field}" if table else f"tcp {field}"
 
     def type(self, field):
         return f"{'ipv6' if self.fam.v6 else 'ipv4'}_addr" if field in ("saddr", "daddr") else \
@@ -98,8 +99,8 @@ class NftMatches:
         r, addr = self.rng, field in ("saddr", "daddr")
         v = self.value(field)
         word = self.word(field, table)
-        kind = r.choice(["eq", "eq", "neq", "set", "set", "nset", "range", "nrange", "named", "named",
-                         "mask", "less", "prefix", "prefix", "concat", "concat", "raw"])
+        kind = r.choice(["eq", "eq", "neq", "set", "set", "nset", "range", "nrange", "named",
+                         "named", "mask", "less", "prefix", "prefix", "concat", "concat", "raw"])
         if kind == "eq":
             return f"{word} {v}"
         if kind == "neq":
@@ -207,7 +208,8 @@ class NftMatches:
         if table.family == "inet":
             rows += [f"meta nfproto {'ipv6' if self.fam.v6 else 'ipv4'}"] * 2
         if hook in ("forward", "postrouting"):
-            rows += [f'oifname "{out}"'] * 3 + ['oifname "br*"', 'oifname != "eth1"', f'oif "{out}"',
+            rows += [f'oifname "{out}"'] * 3 + ['oifname "br*"', 'oifname != "eth1"',
+                                                f'oif "{out}"',
                                                 'oifname . iifname { "br0" . "eth0" }',
                                                 'oifname != "eth0"', 'oifname "eth1"']
         return r.choice(rows)
@@ -216,7 +218,8 @@ class NftMatches:
         r = self.rng
         m, v = r.choice([0xf, 0x3, 0x8, 0xff]), r.randrange(16)
         return r.choice([f"meta mark 0x{v:x}", f"meta mark != 0x{v:x}", "meta mark 0",
-                         f"meta mark & 0x{m:x} == 0x{v & m:x}", f"meta mark & 0x{m:x} != 0x{v & m:x}",
+                         f"meta mark & 0x{m:x} == 0x{v & m:x}",
+                         f"meta mark & 0x{m:x} != 0x{v & m:x}",
                          f"meta mark {{ 0, 0x1, 0x{v + 2:x} }}", f"meta mark 0-0x{v + 1:x}",
                          f"ct mark 0x{v:x}", "ct mark 0", f"ct mark & 0x{m:x} == 0x{v & m:x}",
                          f"ct mark != {{ 0x{v + 1:x}, 0x20 }}", f"meta mark < 0x{v + 1:x}"])
@@ -237,12 +240,13 @@ class NftMatches:
 
     def fib_match(self, hook):
         rows = ["fib daddr type local", "fib daddr type local", "fib daddr type != local",
-                "fib daddr type { local, broadcast }", "fib saddr type unicast", "fib saddr type != local",
-                "fib daddr type unicast"]
+                "fib daddr type { local, broadcast }", "fib saddr type unicast",
+                "fib saddr type != local", "fib daddr type unicast"]
         if hook in ("prerouting", "input", "forward"):
             dev = "br0" if self.netns == "host" else "eth0"
-            rows += ["fib daddr . iif type local", "fib saddr . iif oif exists", 'fib saddr oif "eth0"',
-                     f'fib daddr oifname "{dev}"', f'fib daddr oif "{dev}"', "fib saddr . iif oif != 0"]
+            rows += ["fib daddr . iif type local", "fib saddr . iif oif exists",
+                     'fib saddr oif "eth0"', f'fib daddr oifname "{dev}"', f'fib daddr oif "{dev}"',
+                     "fib saddr . iif oif != 0"]
         return self.rng.choice(rows)
 
     def flags_match(self):

@@ -222,8 +222,9 @@ def many(options):
             child, line = key.data, key.fileobj.readline()
             if not line:
                 backend, number = waiting.pop(child)
-                report = {"backend": backend, "seed": number, "status": "fail", "seen": {}, "unknown": {},
-                          "probes": 0, "refused": 0, "detail": f"the worker ended, exit {child.wait()}"}
+                report = {"backend": backend, "seed": number, "status": "fail", "seen": {},
+                          "unknown": {}, "probes": 0, "refused": 0,
+                          "detail": f"the worker ended, exit {child.wait()}"}
                 ready.unregister(child.stdout)
             else:
                 report = json.loads(line)
@@ -272,10 +273,13 @@ def main():
     parser.add_argument("--seed", type=int, help="default: a random one, printed")
     parser.add_argument("--backend", choices=BACKENDS + ("all",), default="all")
     parser.add_argument("--case-seed", type=int, help="one case only, as a failure names it")
-    parser.add_argument("--keep", action="store_true", help="leave that case's namespaces until Enter")
+    parser.add_argument("--keep", action="store_true",
+                        help="leave that case's namespaces until Enter")
     parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
-    parser.add_argument("--no-shrink", action="store_true", help="print failing rulesets as they are")
-    parser.add_argument("--kernel-only", action="store_true", help="only try the generator on the kernel")
+    parser.add_argument("--no-shrink", action="store_true",
+                        help="print failing rulesets as they are")
+    parser.add_argument("--kernel-only", action="store_true",
+                        help="only try the generator on the kernel")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if os.geteuid():

@@ -73,7 +73,8 @@ class Topology:
                 addrs += [f"{v4.second}/16", f"{v6.second}/64"]
             lab.veth("host", f"ve-{short}", [], short, "eth0", addrs)
             lab.ip("host", f"link set ve-{short} master br0")
-            lab.ip(short, f"route add default via {v4.bridge}", f"route add default via {v6.bridge}")
+            lab.ip(short, f"route add default via {v4.bridge}",
+                   f"route add default via {v6.bridge}")
         for number, f in self.fam.items():
             marks = (universe.MARK_LOCAL, universe.MARK_UNREACHABLE, universe.MARK_REMOTE)
             lines = [f"rule add pref {100 + n} fwmark {m}/{m} lookup {100 + n}"
@@ -87,7 +88,8 @@ class Topology:
                              dev=special if special.startswith("eth") else None,
                              transparent=special == "transparent")
             self.names[got.pid] = name
-        self.tap = self.socket_in("cl", socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
+        self.tap = self.socket_in("cl", socket.AF_PACKET, socket.SOCK_DGRAM,
+                                  socket.htons(_ETH_P_ALL))
         self.tap.setblocking(False)
         self.ct = {ns: self.socket_in(ns, socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
                    for ns in ("host",) + CONTAINERS}
@@ -117,7 +119,8 @@ class Topology:
     # ---- rules ----
 
     def tool(self, netns, argv, text):
-        done = subprocess.run(self.lab.argv(netns, argv), input=text, text=True, capture_output=True)
+        done = subprocess.run(self.lab.argv(netns, argv), input=text, text=True,
+                              capture_output=True)
         if done.returncode:
             raise LoadError(f"{' '.join(argv)}: {done.stderr.strip()}")
 
@@ -212,7 +215,8 @@ def _negative(packet, protocol):
     else:
         return None
     if proto == 6 and len(packet) >= start + 14 and packet[start + 13] & 4:
-        return struct.unpack_from("!H", packet, start + 2)[0], "rst-stack" if tos & 0xfc == TOS else "rst-rule"
+        return struct.unpack_from("!H", packet,
+                                  start + 2)[0], "rst-stack" if tos & 0xfc == TOS else "rst-rule"
     if proto == icmp and packet[start] in ((3,) if icmp == 1 else (1, 2, 3, 4)) and \
             len(packet) >= start + 8 + inner + 4:
         if icmp == 1:

@@ -44,7 +44,8 @@ class Family:
                             "icmpv6 type addr-unreachable", "icmpv6 type port-unreachable",
                             "icmpv6 type policy-fail", "icmpv6 type reject-route"]
             self.ipt_rejects = ["icmp6-no-route", "icmp6-adm-prohibited", "icmp6-addr-unreachable",
-                                "icmp6-port-unreachable", "tcp-reset", "policy-fail", "reject-route"]
+                                "icmp6-port-unreachable", "tcp-reset", "policy-fail",
+                                "reject-route"]
         else:
             self.host = ["198.51.100.1", "198.51.100.2", "203.0.113.10"]
             self.bridge = "172.18.0.1"
@@ -73,8 +74,10 @@ class Family:
         # Where a connection meets a listener: most translations go there.
         c = self.containers
         self.served = [(c["c1"], 80), (c["c1"], 443), (c["c2"], 80), (c["c2"], 8443), (c["c3"], 80),
-                       (c["c3"], 9000), (self.second, 443), (self.second, 8080), (self.host[0], 443),
-                       (self.host[2], 8080), (self.bridge, 9000), (self.remote, 80), (self.remote, 443)]
+                       (c["c3"], 9000), (self.second, 443), (self.second, 8080), (self.host[0],
+                                                                                  443),
+                       (self.host[2], 8080), (self.bridge, 9000), (self.remote, 80), (self.remote,
+                                                                                      443)]
         self.targets = self.inside * 3 + self.host + [self.bridge, self.remote, self.nobody]
 
     def at(self, addr, port):
