@@ -344,8 +344,7 @@ class XtGen:
                                           f"-j TPROXY --on-port {TPROXY_PORT} "
                                           f"--tproxy-mark 0x{MARK_LOCAL:x}/0x{MARK_LOCAL:x}",
                                           ("tproxy",)))
-            if name in ("filter", "mangle", "raw") and self.maybe(0.12 if name == "filter"
-                                                                  else 0.02):
+            if name in ("filter", "mangle", "raw") and self.maybe(0.12 if name == "filter" else 0.02):
                 made.head = "DROP"
                 parts, tags = self.matches(chain, 1)
                 made.rules.append(Rule(parts[:1], "-j ACCEPT", tags))
@@ -358,8 +357,7 @@ class XtGen:
             made = []
             for k in range(self.rng.choice([0, 1, 1, 2])):
                 new = Chain(f"{chain[:4]}-{level}{'ab'[k]}")
-                new.rules = [self.rule(name, chain, callable_) for _ in range(self.rng.randint(1,
-                                                                                               4))]
+                new.rules = [self.rule(name, chain, callable_) for _ in range(self.rng.randint(1, 4))]
                 table.chains.append(new)
                 made.append(new.name)
             callable_ += made

@@ -115,8 +115,7 @@ def judge(run, probe, seen, tags, inodes, opened=False):
     if len(outcomes) > 1 and not several and not unknown:
         return Judgement(f"{len(outcomes)} outcomes, though nothing is left to chance: "
                          + "; ".join(say(o) for o in outcomes))
-    definite = [o for o in outcomes if o.get("verdict") != "unknown" and (o.get("probability")
-                                                                          or 0) > 0]
+    definite = [o for o in outcomes if o.get("verdict") != "unknown" and (o.get("probability") or 0) > 0]
     matched = any(fits(o, seen, inodes) for o in definite)
     if unknown:
         excused = several - {"chance"} or ("order" in tags and all(

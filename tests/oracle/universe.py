@@ -73,11 +73,10 @@ class Family:
         self.dsts = self.host + self.inside + [self.bridge, self.remote, self.unowned]
         # Where a connection meets a listener: most translations go there.
         c = self.containers
-        self.served = [(c["c1"], 80), (c["c1"], 443), (c["c2"], 80), (c["c2"], 8443), (c["c3"], 80),
-                       (c["c3"], 9000), (self.second, 443), (self.second, 8080), (self.host[0],
-                                                                                  443),
-                       (self.host[2], 8080), (self.bridge, 9000), (self.remote, 80), (self.remote,
-                                                                                      443)]
+        self.served = [
+            (c["c1"], 80), (c["c1"], 443), (c["c2"], 80), (c["c2"], 8443), (c["c3"], 80),
+            (c["c3"], 9000), (self.second, 443), (self.second, 8080), (self.host[0], 443),
+            (self.host[2], 8080), (self.bridge, 9000), (self.remote, 80), (self.remote, 443)]
         self.targets = self.inside * 3 + self.host + [self.bridge, self.remote, self.nobody]
 
     def at(self, addr, port):
