@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 struct ep_collect {
 	struct ep_provider provider;
@@ -92,6 +93,7 @@ static void read_host_facts(struct ep_snapshot *s)
 	char *boot_id;
 	size_t len;
 
+	s->taken_at = (uint64_t)time(NULL);
 	if (uname(&u) == 0) {
 		s->hostname = ep_strdup(s->arena, u.nodename);
 		s->kernel = ep_strdup(s->arena, u.release);

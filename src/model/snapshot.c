@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 struct ep_snapshot *ep_snapshot_new(void)
 {
@@ -13,7 +12,6 @@ struct ep_snapshot *ep_snapshot_new(void)
 
 	s->arena = a;
 	s->hostname = s->kernel = s->boot_id = "";
-	s->taken_at = (uint64_t)time(NULL);
 	return s;
 }
 
