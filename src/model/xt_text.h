@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* xt extensions in the language of iptables-save. Every option is written with a blank before it. */
+#ifndef EP_XT_TEXT_H
+#define EP_XT_TEXT_H
+
+#include <linux/types.h>
+
+#include "edgepath/model.h"
+
+#define EP_XT_TEXT_MAX 1024 /* largest structure that a row decodes */
+
+struct ep_xt_text {
+	struct ep_buf *b;
+	uint8_t rev;
+	bool v6;
+	const void *info; /* aligned copy of the kernel's structure */
+};
+
+typedef void (*ep_xt_text_fn)(const struct ep_xt_text *t);
+
+struct ep_xt_text_row {
+	const char *name;
+	uint8_t rev_min, rev_max;
+	uint16_t size;  /* 0: nothing is looked at */
+	uint8_t family; /* AF_*, 0 for all */
+	ep_xt_text_fn fn;
+};
+
+/* Each ends with a row whose name is NULL. */
+extern const struct ep_xt_text_row ep_xt_text_usual[]; /* matches */
+extern const struct ep_xt_text_row ep_xt_text_unusual[];
+extern const struct ep_xt_text_row ep_xt_text_targets[];
+
+struct ep_xt_word {
+	unsigned value;
+	const char *name;
+};
+
+void ep_xt_not(struct ep_buf *b, bool invert);
+/* A string as iptables-save quotes it, n bytes at most. */
+void ep_xt_quoted(struct ep_buf *b, const char *s, size_t n);
+void ep_xt_addr(struct ep_buf *b, const void *bytes, bool v6);
+/* "10.0.0.0/8"; a mask with holes as an address. */
+void ep_xt_net(struct ep_buf *b, const void *addr, const void *mask, bool v6);
+void ep_xt_iface(struct ep_buf *b, const char *name, const uint8_t *mask);
+/* "80", "80:90" */
+void ep_xt_range(struct ep_buf *b, unsigned lo, unsigned hi, const char *between);
+void ep_xt_mark(struct ep_buf *b, const char *option, uint32_t value, uint32_t mask);
+/* Names of the bits that are set, with commas. */
+void ep_xt_bits_text(struct ep_buf *b, unsigned bits, const struct ep_xt_word *words);
+void ep_xt_set_text(struct ep_buf *b, const char *option, uint16_t index, unsigned dims,
+		    unsigned flags);
+
+/* Structures without a uapi header that can be included beside the others. */
+struct ep_xt_icmp {
+	__u8 type, code[2], invflags;
+};
+struct ep_xt_ttl { /* ipt_TTL.h, ip6t_HL.h */
+	__u8 mode, ttl;
+};
+
+#endif
