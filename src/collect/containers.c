@@ -62,13 +62,19 @@ void ep_container_labels(struct ep_arena *a, const json_t *labels, struct ep_con
 	}
 }
 
+/* What its runtime's files say; ret->id and ret->runtime are set by the caller. */
+static bool ask_runtime(struct ep_snapshot *s, struct ep_container *ret)
+{
+	if (ret->runtime && !strcmp(ret->runtime, "docker"))
+		return false; /* what Docker knows was read at once */
+	return ep_oci_read(s, ret) == 0;
+}
+
 static struct ep_container *read_from_runtime(struct ep_snapshot *s, const struct ep_cgroup_id *id)
 {
 	struct ep_container found = {.runtime = id->runtime, .id = id->id}, *c;
 
-	if (id->runtime && !strcmp(id->runtime, "docker"))
-		return NULL; /* what Docker knows was read at once */
-	if (ep_oci_read(s, &found) < 0)
+	if (!ask_runtime(s, &found))
 		return NULL;
 	c = ep_container_add(s, found.runtime, id->id);
 	found.id = c->id;
@@ -148,17 +154,26 @@ static void name_after(struct ep_arena *a, struct ep_netns *ns, const struct ep_
 					      c->name;
 }
 
+/* Adds no container: whoever needs a namespace may be going over the list of containers. */
 void ep_container_name_netns(struct ep_snapshot *s, struct ep_netns *ns)
 {
-	struct ep_container *c;
+	struct ep_cgroup_id ids[MAX_NESTED];
 	const char *cgroup;
+	size_t n;
 
 	if (ns->name || !ns->pid || ns->ino == s->host_netns)
 		return;
 	cgroup = ep_proc_cgroup(s->arena, ns->pid);
-	c = cgroup ? ep_container_of(s, cgroup) : NULL;
-	if (c)
-		name_after(s->arena, ns, c);
+	n = cgroup ? ep_cgroup_parse(cgroup, ids, MAX_NESTED) : 0;
+	while (n-- > 0 && !ns->name) {
+		struct ep_container found = {.runtime = ids[n].runtime, .id = ids[n].id};
+		const struct ep_container *c = ep_container_find(s, ids[n].id);
+
+		if (!c && ask_runtime(s, &found))
+			c = &found;
+		if (c)
+			name_after(s->arena, ns, c);
+	}
 }
 
 /*

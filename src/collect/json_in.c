@@ -78,25 +78,43 @@ static bool in_element(struct ep_json_each *j, char c)
 	return true;
 }
 
+/* How many bytes from data on are the inside of a string, up to its next quote or backslash. */
+static size_t plain(const struct ep_json_each *j, const char *data, size_t n)
+{
+	size_t i = 0;
+
+	if (!j->in_string || j->escaped)
+		return 0;
+	while (i < n && data[i] != '"' && data[i] != '\\')
+		i++;
+	return i;
+}
+
 int ep_json_each_feed(struct ep_json_each *j, const char *data, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
+	size_t run;
+
+	for (size_t i = 0; i < n; i += run) {
 		char c = data[i];
 
-		if (!j->started || j->ended) {
-			if (c && strchr(" \t\r\n", c))
+		run = plain(j, data + i, n - i);
+		if (!run) {
+			run = 1;
+			if (!j->started || j->ended) {
+				if (c && strchr(" \t\r\n", c))
+					continue;
+				if (j->ended || c != '[')
+					return -EBADMSG;
+				j->started = true;
+				j->depth = 1;
 				continue;
-			if (j->ended || c != '[')
-				return -EBADMSG;
-			j->started = true;
-			j->depth = 1;
-			continue;
+			}
+			if (!in_element(j, c))
+				continue;
 		}
-		if (!in_element(j, c))
-			continue;
-		if (j->elem.len >= EP_JSON_ELEM_MAX)
+		if (j->elem.len + run > EP_JSON_ELEM_MAX)
 			return -EFBIG;
-		ep_buf_putn(&j->elem, &c, 1);
+		ep_buf_putn(&j->elem, data + i, run);
 	}
 	return 0;
 }

@@ -201,11 +201,20 @@ static int read_of_processes(struct ep_snapshot *s, unsigned *ret_unreadable)
 	return 0;
 }
 
+static int first_error(int before, int r)
+{
+	return before < 0 ? before : r;
+}
+
 int ep_collect_netns(struct ep_snapshot *s)
 {
+	static const struct {
+		const char *path;
+		bool ids_are_no_names;
+	} dirs[] = {{"/run/netns", false}, {"/run/docker/netns", true}};
 	unsigned unreadable = 0;
 	uint64_t ino;
-	int r, fd;
+	int r = 0, fd;
 
 	fd = open_netns(SELF_NETNS, &ino);
 	if (fd >= 0) {
@@ -215,11 +224,9 @@ int ep_collect_netns(struct ep_snapshot *s)
 		if (!ns->path)
 			ns->path = SELF_NETNS;
 	}
-	r = read_named(s, "/run/netns", false);
-	if (r == 0)
-		r = read_named(s, "/run/docker/netns", true);
-	if (r == 0)
-		r = read_of_processes(s, &unreadable);
+	for (size_t i = 0; i < EP_ARRAY_SIZE(dirs); i++)
+		r = first_error(r, read_named(s, dirs[i].path, dirs[i].ids_are_no_names));
+	r = first_error(r, read_of_processes(s, &unreadable));
 	if (r < 0)
 		ep_source_set(s, "netns", s->netns.n ? EP_PARTIAL : EP_MISSING, strerror(-r));
 	else if (unreadable)

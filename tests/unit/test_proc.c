@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* /proc/PID of made-up processes, and of this one. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -215,6 +216,56 @@ static void links_of_namespaces(void **state)
 	assert_int_equal(ep_netns_of_link("", 0), 0);
 }
 
+static const struct {
+	const char *name;
+	int ret;
+	const char *err;
+} namespaces[] = {
+	{NULL, 0, NULL},
+	{"/proc/self/ns/net", 0, NULL},
+	{"ept-nope", -ENOENT, "no such network namespace: ept-nope (see `ip netns`)"},
+	{"", -ENOENT, "no such network namespace:  (see `ip netns`)"},
+	{"..", -ENOENT, "no such network namespace: .. (see `ip netns`)"},
+	{"/proc/self/ns/mnt", -EINVAL, "not a network namespace: /proc/self/ns/mnt"},
+	{"/dev/null", -EINVAL, "not a network namespace: /dev/null"},
+	{"/\033[2J", -ENOENT, "no such network namespace: /\\x1b[2J (see `ip netns`)"},
+};
+
+static void namespaces_by_name(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < EP_ARRAY_SIZE(namespaces); i++) {
+		struct ep_snapshot *s = ep_snapshot_new();
+		struct ep_netns *ns = NULL;
+		char err[256] = "";
+
+		assert_int_equal(ep_netns_resolve(s, namespaces[i].name, &ns, err, sizeof(err)),
+				 namespaces[i].ret);
+		assert_string_equal(err, namespaces[i].err ? namespaces[i].err : "");
+		assert_int_equal(ns != NULL, namespaces[i].ret == 0);
+		if (ns)
+			assert_ptr_equal(ep_netns_find(s, ns->ino), ns);
+		ep_snapshot_free(s);
+	}
+}
+
+static void all_namespaces(void **state)
+{
+	struct ep_snapshot *s = ep_snapshot_new();
+	struct ep_netns *here;
+	char err[64];
+
+	(void)state;
+	assert_int_equal(ep_collect_netns(s), 0);
+	assert_int_equal(ep_netns_resolve(s, NULL, &here, err, sizeof(err)), 0);
+	assert_true(here->pid > 0);
+	ep_each(it, &s->netns) {
+		assert_non_null((*it)->path);
+		assert_true((*it)->ino > 0);
+	}
+	ep_snapshot_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +275,8 @@ int main(void)
 		cmocka_unit_test(proxies_by_argv),
 		cmocka_unit_test(this_process),
 		cmocka_unit_test(links_of_namespaces),
+		cmocka_unit_test(namespaces_by_name),
+		cmocka_unit_test(all_namespaces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,6 +245,66 @@ static void a_namespace_that_cannot_be_entered(void **state)
 	ep_snapshot_free(s);
 }
 
+/* A process in a namespace of its own that listens on port 90; says so on the pipe. */
+static pid_t start_elsewhere(void)
+{
+	static const struct spec sp = {"0.0.0.0", 90, 0};
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		if (unshare(CLONE_NEWNET) == 0 && listen_on(&sp) >= 0 &&
+		    write(ready[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void another_namespace(void **state)
+{
+	struct ep_netns *there, *here;
+	struct ep_snapshot *s;
+	char path[32], err[64];
+	struct stat before, after;
+	pid_t pid;
+
+	if (!*state)
+		skip();
+	pid = start_elsewhere();
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	s = snapshot_of_here();
+	here = ep_netns_find(s, s->host_netns);
+	assert_int_equal(ep_netns_resolve(s, path, &there, err, sizeof(err)), 0);
+	assert_true(there != here);
+	assert_int_equal(stat("/proc/thread-self/ns/net", &before), 0);
+	assert_int_equal(ep_collect_sockets_diag(s, ""), 0);
+	assert_int_equal(stat("/proc/thread-self/ns/net", &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	assert_int_equal(s->listeners.n - count_here(s), 1);
+	ep_each(it, &s->listeners) {
+		if (it->netns != there->ino)
+			continue;
+		assert_int_equal(it->port, 90);
+		assert_int_equal(it->procs.n, 1);
+		assert_int_equal(it->procs.v[0]->pid, pid);
+		assert_int_equal(it->procs.v[0]->netns, there->ino);
+	}
+	there->ino++; /* another namespace than the one that the path leads to */
+	assert_int_equal(ep_ns_enter(there, &(int){0}), -ESTALE);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(ep_ns_enter(there, &(int){0}), -ENOENT);
+	ep_snapshot_free(s);
+}
+
 /* On its way in a message: nobody has a descriptor, and still it takes connections. */
 static void a_listener_in_flight(void **state)
 {
@@ -287,6 +347,7 @@ int main(void)
 		cmocka_unit_test(by_bpf),
 		cmocka_unit_test(by_sock_diag),
 		cmocka_unit_test(a_namespace_that_cannot_be_entered),
+		cmocka_unit_test(another_namespace),
 		cmocka_unit_test(a_listener_in_flight),
 	};
 
