@@ -76,40 +76,46 @@ class Scenario:
     open_query: bool = True  # also ask with source and port left open
 
 
-class World:
-    """One run of a scenario."""
+def _words(edge, family):
+    """What $word stands for in the templates."""
+    six = family == 6
+    words = {
+        "host": edge.host(family), "client": edge.client(family),
+        "host2": "2001:db8:1::11" if six else "198.51.100.11",
+        "vip": "2001:db8:5::7" if six else "203.0.113.7",
+        "vipnet": "2001:db8:5::/112" if six else "203.0.113.0/24",
+        "vip2": "2001:db8:5::2" if six else "203.0.113.2",
+        "c1": edge.container(1, family), "c2": edge.container(2, family),
+        "dead": edge.dead(family), "br": edge.bridge6 if six else edge.bridge4,
+        "brnet": "fd00:18::/64" if six else "172.18.0.0/16",
+        "brnet24": "fd00:18::/112" if six else "172.18.0.0/24",
+        "src1": edge.more_sources[family][0], "src2": edge.more_sources[family][1],
+        "src3": edge.more_sources[family][2],
+        "srcnet": "2001:db8:2::/64" if six else "192.0.2.0/24",
+        "lo": "::1" if six else "127.0.0.1",
+    }
+    # The same with brackets, for address:port.
+    words.update({word.capitalize(): f"[{addr}]" if six else addr
+                  for word, addr in list(words.items())})
+    words.update({
+        "ip": "ip6" if six else "ip", "len": "128" if six else "32",
+        "addr": "ipv6_addr" if six else "ipv4_addr", "icmp": "icmpv6" if six else "icmp",
+        "nfproto": "ipv6" if six else "ipv4",
+        "portunreach": "icmp6-port-unreachable" if six else "icmp-port-unreachable",
+        "adminprohibited": "icmp6-adm-prohibited" if six else "icmp-admin-prohibited",
+    })
+    pair = f"{words['c1']}-{words['c2']}"
+    words["Range"] = f"[{pair}]" if six else pair  # as iptables writes it
+    return words
 
-    def __init__(self, lab, family):
-        self.lab, self.family, self.edge = lab, family, edge_topology(lab)
-        six, edge = family == 6, self.edge
-        words = {
-            "host": edge.host(family), "client": edge.client(family),
-            "host2": "2001:db8:1::11" if six else "198.51.100.11",
-            "vip": "2001:db8:5::7" if six else "203.0.113.7",
-            "vipnet": "2001:db8:5::/112" if six else "203.0.113.0/24",
-            "vip2": "2001:db8:5::2" if six else "203.0.113.2",
-            "c1": edge.container(1, family), "c2": edge.container(2, family),
-            "dead": edge.dead(family), "br": edge.bridge6 if six else edge.bridge4,
-            "brnet": "fd00:18::/64" if six else "172.18.0.0/16",
-            "brnet24": "fd00:18::/112" if six else "172.18.0.0/24",
-            "src1": edge.more_sources[family][0], "src2": edge.more_sources[family][1],
-            "src3": edge.more_sources[family][2],
-            "srcnet": "2001:db8:2::/64" if six else "192.0.2.0/24",
-            "lo": "::1" if six else "127.0.0.1",
-        }
-        # The same with brackets, for address:port.
-        words.update({word.capitalize(): f"[{addr}]" if six else addr
-                      for word, addr in list(words.items())})
-        words.update({
-            "ip": "ip6" if six else "ip", "len": "128" if six else "32",
-            "addr": "ipv6_addr" if six else "ipv4_addr", "icmp": "icmpv6" if six else "icmp",
-            "nfproto": "ipv6" if six else "ipv4",
-            "portunreach": "icmp6-port-unreachable" if six else "icmp-port-unreachable",
-            "adminprohibited": "icmp6-adm-prohibited" if six else "icmp-admin-prohibited",
-        })
-        pair = f"{words['c1']}-{words['c2']}"
-        words["Range"] = f"[{pair}]" if six else pair  # as iptables writes it
-        self.words, self.listeners = words, {}
+
+class World:
+    """One run of a scenario: the topology of a lab as one family sees it."""
+
+    def __init__(self, lab, family, edge=None):
+        self.lab, self.family = lab, family
+        self.edge = edge or edge_topology(lab)
+        self.words, self.listeners = _words(self.edge, family), {}
 
     def text(self, template):
         return Template(template).safe_substitute(self.words)
