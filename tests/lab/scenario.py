@@ -292,8 +292,9 @@ def run_scenario(scenario, backend, family):
             what = f"{src}:{sport} -> {world.text(asked.dst)}:{asked.port} from {asked.sender}"
             for problem in {_wrong_for_kernel(world, asked, r) for r in real} - {None}:
                 wrong.append(f"{what}: {problem}")
-            if _by_chance(asked) and not asked.loose and {r.name for r in real} != set(asked.expect):
-                wrong.append(f"{what}: chance chose only {({r.name for r in real})}")
+            names = {r.name for r in real}
+            if _by_chance(asked) and not asked.loose and names != set(asked.expect):
+                wrong.append(f"{what}: chance chose only {names}")
             if answer is None:
                 continue
             problem = _wrong_for_edgepath(world, asked, answer, real)

@@ -42,12 +42,14 @@ def rules(xt, nft):
 
 
 FORWARD_DROP = rules("*filter\n:FORWARD DROP [0:0]\nCOMMIT\n",
-                     "table $ip f { chain c { type filter hook forward priority 0; policy drop; }; }")
+                     "table $ip f { chain c { type filter hook forward priority 0; "
+                     "policy drop; }; }")
 FORWARD_ACCEPT = rules("*filter\n:FORWARD DROP [0:0]\n-A FORWARD -d $c1 -j ACCEPT\nCOMMIT\n",
                        "table $ip f { chain c { type filter hook forward priority 0; policy drop; "
                        "$ip daddr $c1 accept; }; }")
 SECOND_RULE = rules("*nat\n-A PREROUTING -d $host -p tcp --dport 443 -j DNAT --to-destination "
-                    "$C1:9000\nCOMMIT\n", "add rule $ip n prerouting tcp dport 443 dnat to $C1:9000")
+                    "$C1:9000\nCOMMIT\n",
+                    "add rule $ip n prerouting tcp dport 443 dnat to $C1:9000")
 OTHER_RULE = rules("*nat\n-A PREROUTING -p tcp --dport 444 -j DNAT --to-destination $C1:9000\n"
                    "COMMIT\n", "add rule $ip n prerouting tcp dport 444 dnat to $C1:9000")
 
@@ -169,7 +171,8 @@ def test_ports_may_be_chosen(lab, edge):
 
 
 WITHOUT = [
-    ("rule", "rule:ip/n/prerouting/$handle", "web", "nft delete rule ip n prerouting handle $handle"),
+    ("rule", "rule:ip/n/prerouting/$handle", "web",
+     "nft delete rule ip n prerouting handle $handle"),
     ("chain", "chain:ip/n/prerouting", "web", "nft delete chain ip n prerouting"),
     ("table", "table:ip/n", "web", "nft delete table ip n"),
 ]

@@ -103,8 +103,8 @@ ORIGINS = [
              "-A OUTPUT ! -d $lo/8 -m addrtype --dst-type LOCAL -j DOCKER\n"
              "-A DOCKER ! -i br0 -p tcp --dport 443 -j DNAT --to-destination $C1:8443\nCOMMIT\n",
              nft="table $ip d { chain docker { tcp dport 443 dnat to $C1:8443; }\n"
-             "chain pre { type nat hook prerouting priority -100; fib daddr type local jump docker; }"
-             "\nchain out { type nat hook output priority -100; $ip daddr != $lo "
+             "chain pre { type nat hook prerouting priority -100; "
+             "fib daddr type local jump docker; }\nchain out { type nat hook output priority -100; $ip daddr != $lo "
              "fib daddr type local jump docker; }\n}", families=(4,)),
     Scenario("local-nobody-listens", (probe("refused", sender="host"),), ()),
     Scenario("local-to-a-container", (probe("c1", 8443, dst="$c1", src="$br", sender="host"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The part of netlab that runs inside a namespace: makes connections, is parent of the listeners."""
+"""The part of netlab that runs inside a namespace: it connects, and is the listeners' parent."""
 
 import contextlib
 import ctypes
