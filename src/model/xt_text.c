@@ -5,6 +5,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/ipset/ip_set.h>
 #include <linux/netfilter/x_tables.h>
+#include <linux/netfilter/xt_CT.h>
 #include <linux/netfilter/xt_conntrack.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netfilter_ipv6/ip6_tables.h>
@@ -76,11 +77,13 @@ void ep_xt_net(struct ep_buf *b, const void *addr, const void *mask, bool v6)
 
 void ep_xt_iface(struct ep_buf *b, const char *name, const uint8_t *mask)
 {
-	size_t len = strnlen(name, 16);
+	size_t len = strnlen(name, 16), n = 0;
 
+	while (n < len && mask[n])
+		n++;
 	ep_buf_puts(b, " ");
-	ep_buf_put_escaped(b, name, len);
-	if (len < 16 && !mask[len])
+	ep_buf_put_escaped(b, name, n);
+	if (n < 16 && !mask[n])
 		ep_buf_puts(b, "+");
 }
 
@@ -130,12 +133,17 @@ static const struct ep_xt_text_row *find(const struct ep_xt_text_row *r, const s
 	return NULL;
 }
 
-/* The old state match is the newer conntrack with a flag. */
-static const char *shown_name(const struct ep_xt_ext *x)
+/* state and NOTRACK live on as flags of conntrack and CT. */
+static const char *shown_name(const struct ep_xt_ext *x, bool is_target)
 {
 	struct xt_conntrack_mtinfo3 i;
+	struct xt_ct_target_info ct;
 
-	if (strcmp(x->name, "conntrack") || x->len < sizeof(i) || x->rev < 1)
+	if (is_target && !strcmp(x->name, "CT") && x->len >= sizeof(ct)) {
+		memcpy(&ct, x->data, sizeof(ct));
+		return ct.flags & XT_CT_NOTRACK_ALIAS ? "NOTRACK" : x->name;
+	}
+	if (is_target || strcmp(x->name, "conntrack") || x->len < sizeof(i) || x->rev < 1)
 		return x->name;
 	memcpy(&i, x->data, sizeof(i));
 	return i.match_flags & XT_CONNTRACK_STATE_ALIAS ? "state" : x->name;
@@ -162,7 +170,7 @@ static void options(struct ep_buf *out, const struct ep_xt_ext *x, bool is_targe
 
 void ep_xt_ext_text(struct ep_buf *out, const struct ep_xt_ext *x, bool is_target, uint8_t family)
 {
-	const char *name = is_target ? x->name : shown_name(x);
+	const char *name = shown_name(x, is_target);
 
 	ep_buf_puts(out, is_target ? "-j " : "-m ");
 	ep_buf_put_escaped(out, name, strlen(name));

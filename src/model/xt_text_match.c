@@ -160,11 +160,11 @@ static void iprange(const struct ep_xt_text *t)
 		put_iprange(t, "--dst-range", &i->dst_min, &i->dst_max, i->flags & IPRANGE_DST_INV);
 }
 
-static void put_set(const struct ep_xt_text *t, const struct xt_set_info *s)
+static void put_set(const struct ep_xt_text *t, const struct xt_set_info *s, bool return_nomatch)
 {
 	ep_xt_not(t->b, s->flags & IPSET_INV_MATCH);
 	ep_xt_set_text(t->b, "--match-set", s->index, s->dim, s->flags);
-	if (s->flags & IPSET_RETURN_NOMATCH)
+	if (return_nomatch)
 		ep_buf_puts(t->b, " --return-nomatch");
 }
 
@@ -183,7 +183,9 @@ static void set(const struct ep_xt_text *t)
 	const struct xt_set_info_match_v3 *v3 = t->info;
 	const struct xt_set_info_match_v4 *v4 = t->info;
 
-	put_set(t, &v3->match_set);
+	put_set(t, &v3->match_set,
+		t->rev < 3 ? v3->match_set.flags & IPSET_RETURN_NOMATCH :
+			     (t->rev == 3 ? v3->flags : v4->flags) & IPSET_FLAG_RETURN_NOMATCH);
 	if (t->rev == 3) {
 		put_set_counter(t->b, "packets", v3->packets.op, v3->packets.value);
 		put_set_counter(t->b, "bytes", v3->bytes.op, v3->bytes.value);

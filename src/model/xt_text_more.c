@@ -419,7 +419,7 @@ static void connlabel(const struct ep_xt_text *t)
 	const struct xt_connlabel_mtinfo *i = t->info;
 
 	ep_xt_not(t->b, i->options & XT_CONNLABEL_OP_INVERT);
-	ep_buf_printf(t->b, " --label %u%s", i->bit,
+	ep_buf_printf(t->b, " --label \"%u\"%s", i->bit,
 		      i->options & XT_CONNLABEL_OP_SET ? " --set" : "");
 }
 
@@ -493,6 +493,7 @@ const struct ep_xt_text_row ep_xt_text_unusual[] = {
 	{"string", 0, 1, SIZE(xt_string_info), 0, put_string},
 	{"helper", 0, 0, SIZE(xt_helper_info), 0, helper},
 	{"connlabel", 0, 0, SIZE(xt_connlabel_mtinfo), 0, connlabel},
+	{"eui64", 0, 0, 0, 0, NULL},
 	{"cpu", 0, 0, SIZE(xt_cpu_info), 0, cpu},
 	{"time", 0, 0, SIZE(xt_time_info), 0, put_time},
 	{NULL, 0, 0, 0, 0, NULL},

@@ -4,10 +4,12 @@
 #include <string.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/nf_synproxy.h>
 #include <linux/netfilter/xt_AUDIT.h>
 #include <linux/netfilter/xt_CLASSIFY.h>
 #include <linux/netfilter/xt_CT.h>
 #include <linux/netfilter/xt_DSCP.h>
+#include <linux/netfilter/xt_IDLETIMER.h>
 #include <linux/netfilter/xt_LOG.h>
 #include <linux/netfilter/xt_NFLOG.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
@@ -17,6 +19,7 @@
 #include <linux/netfilter/xt_connmark.h>
 #include <linux/netfilter/xt_mark.h>
 #include <linux/netfilter/xt_set.h>
+#include <linux/netfilter_ipv4/ipt_ECN.h>
 #include <linux/netfilter_ipv4/ipt_REJECT.h>
 #include <linux/netfilter_ipv6/ip6t_REJECT.h>
 
@@ -156,7 +159,7 @@ static void ct(const struct ep_xt_text *t)
 			   i->flags & XT_CT_ZONE_DIR_REPL ? "--zone-reply" :
 							    "--zone";
 
-	if (i->flags & XT_CT_NOTRACK)
+	if ((i->flags & (XT_CT_NOTRACK | XT_CT_NOTRACK_ALIAS)) == XT_CT_NOTRACK)
 		ep_buf_puts(t->b, " --notrack");
 	if (i->helper[0]) {
 		ep_buf_puts(t->b, " --helper");
@@ -333,6 +336,41 @@ static void tee(const struct ep_xt_text *t)
 	}
 }
 
+static void ecn(const struct ep_xt_text *t)
+{
+	const struct ipt_ECN_info *i = t->info;
+	unsigned tcp = i->operation & (IPT_ECN_OP_SET_ECE | IPT_ECN_OP_SET_CWR);
+
+	if (tcp)
+		ep_buf_puts(t->b, " --ecn-tcp-remove");
+	if (i->operation & IPT_ECN_OP_SET_IP)
+		ep_buf_printf(t->b, " --ecn-ip-ect %u", i->ip_ect);
+}
+
+static void idletimer(const struct ep_xt_text *t)
+{
+	const struct idletimer_tg_info *i = t->info;
+
+	ep_buf_printf(t->b, " --timeout %u --label ", i->timeout);
+	ep_buf_put_escaped(t->b, i->label, strnlen(i->label, sizeof(i->label)));
+}
+
+static void synproxy(const struct ep_xt_text *t)
+{
+	const struct nf_synproxy_info *i = t->info;
+
+	if (i->options & NF_SYNPROXY_OPT_SACK_PERM)
+		ep_buf_puts(t->b, " --sack-perm");
+	if (i->options & NF_SYNPROXY_OPT_TIMESTAMP)
+		ep_buf_puts(t->b, " --timestamp");
+	if (i->options & NF_SYNPROXY_OPT_WSCALE)
+		ep_buf_printf(t->b, " --wscale %u", i->wscale);
+	if (i->options & NF_SYNPROXY_OPT_MSS)
+		ep_buf_printf(t->b, " --mss %u", i->mss);
+	if (i->options & NF_SYNPROXY_OPT_ECN)
+		ep_buf_puts(t->b, " --ecn");
+}
+
 static void put_change(const struct ep_xt_text *t, const char *option, const struct xt_set_info *s)
 {
 	if (s->index != IPSET_INVALID_ID)
@@ -398,6 +436,10 @@ const struct ep_xt_text_row ep_xt_text_targets[] = {
 	{"TCPMSS", 0, 0, SIZE(xt_tcpmss_info), 0, tcpmss},
 	{"CHECKSUM", 0, 0, 0, 0, checksum},
 	{"TEE", 1, 1, SIZE(xt_tee_tginfo), 0, tee},
+	{"ECN", 0, 0, SIZE(ipt_ECN_info), AF_INET, ecn},
+	{"IDLETIMER", 0, 0, SIZE(idletimer_tg_info), 0, idletimer},
+	{"IDLETIMER", 1, 1, SIZE(idletimer_tg_info_v1), 0, idletimer},
+	{"SYNPROXY", 0, 0, SIZE(nf_synproxy_info), 0, synproxy},
 	{"SET", 1, 1, SIZE(xt_set_info_target_v1), 0, set},
 	{"SET", 2, 2, SIZE(xt_set_info_target_v2), 0, set},
 	{"SET", 3, 3, SIZE(xt_set_info_target_v3), 0, set},

@@ -21,7 +21,7 @@ struct set_query {
 	uint16_t index;
 	uint8_t dims;
 	unsigned flags; /* IPSET_*: bit d is set if dimension d is the source's */
-	bool counters;
+	bool counters, return_nomatch;
 };
 
 static const struct set_type *find_type(const char *name)
@@ -61,12 +61,16 @@ static struct set_query query_of(const struct ep_xt_in *in)
 		.dims = v1->match_set.dim,
 		.flags = v1->match_set.flags,
 	};
-	if (in->rev == 3)
+	q.return_nomatch = q.flags & IPSET_RETURN_NOMATCH;
+	if (in->rev == 3) {
 		q.counters = v3->packets.op != IPSET_COUNTER_NONE ||
 			     v3->bytes.op != IPSET_COUNTER_NONE;
-	else if (in->rev >= 4)
+		q.return_nomatch = v3->flags & IPSET_FLAG_RETURN_NOMATCH;
+	} else if (in->rev >= 4) {
 		q.counters = v4->packets.op != IPSET_COUNTER_NONE ||
 			     v4->bytes.op != IPSET_COUNTER_NONE;
+		q.return_nomatch = v4->flags & IPSET_FLAG_RETURN_NOMATCH;
+	}
 	return q;
 }
 
@@ -186,7 +190,7 @@ static bool need_member(struct ep_xt_and *a, const struct ep_ipset *s, const str
 			const struct set_query *q)
 {
 	struct ep_walk *w = a->w;
-	bool invert = q->flags & IPSET_INV_MATCH, nomatch = q->flags & IPSET_RETURN_NOMATCH;
+	bool invert = q->flags & IPSET_INV_MATCH, nomatch = q->return_nomatch;
 	struct ep_val daddr = {.var = -1, .c = ep_addr_num(&w->p.daddr)};
 	struct ep_val dport = {.var = -1, .c = w->p.dport};
 	const struct ep_val *addr = q->flags & 1u << t->addr ? &w->p.saddr : &daddr;
