@@ -38,6 +38,7 @@ struct ep_link {
 	uint32_t peer_ifindex; /* IFLA_LINK: veth peer, or lower device of macvlan/vlan; 0 if none */
 	uint64_t peer_netns;   /* inode of the peer's namespace; 0 unknown; own inode if the same */
 	uint32_t vrf_table;    /* for kind "vrf" */
+	uint32_t xdp_prog;     /* id of the attached XDP program, 0 if none */
 	/* per-interface sysctls, read where the netns is entered; -1 unknown */
 	int forwarding4, forwarding6, rp_filter, route_localnet, accept_local, src_valid_mark;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Programs that see packets before any rule: tc and tcx on ingress, sk_lookup, IPVS. (XDP: links.c) */
+/* Programs that see packets before any rule: tc and tcx on ingress, sk_lookup, XDP, IPVS. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -192,6 +192,9 @@ int ep_collect_hooks(struct ep_snapshot *s, struct ep_netns *ns)
 	if (r)
 		return r;
 	ipvs_hook(&d);
+	ep_each(l, &ns->links)
+		if (l->xdp_prog)
+			add(&d, "xdp", l->ifindex, prog_name(s->arena, l->xdp_prog), l->xdp_prog);
 	r = bpf_hooks(&d);
 	if (r)
 		ep_source_set(s, "hooks", EP_PARTIAL,

@@ -110,25 +110,19 @@ static int parse_info(struct ep_arena *a, const struct ep_nla *info, struct ep_l
 	return r;
 }
 
-static int parse_xdp(struct dump *d, const struct ep_nla *xdp, uint32_t ifindex)
+static int parse_xdp(const struct ep_nla *xdp, struct ep_link *l)
 {
-	static const struct ep_nla_policy policy[IFLA_XDP_PROG_ID + 1] = {
-		[IFLA_XDP_ATTACHED] = EP_NLA_NUM(1), [IFLA_XDP_PROG_ID] = EP_NLA_NUM(4)};
+	static const struct ep_nla_policy policy[IFLA_XDP_PROG_ID + 1] = {[IFLA_XDP_PROG_ID] =
+										  EP_NLA_NUM(4)};
 	struct ep_nla tb[IFLA_XDP_PROG_ID + 1];
 	int r;
 
 	if (!xdp->data)
 		return 0;
 	r = ep_nla_table(xdp->data, xdp->len, policy, IFLA_XDP_PROG_ID + 1, tb);
-	if (r || !tb[IFLA_XDP_ATTACHED].data || !*tb[IFLA_XDP_ATTACHED].data)
-		return r;
-	*ep_push(d->s->arena, &d->ns->hooks) =
-		(struct ep_hook){.kind = "xdp",
-				 .ifindex = ifindex,
-				 .name = "",
-				 .prog_id = u32_of(&tb[IFLA_XDP_PROG_ID], 0),
-				 .may_take = true};
-	return 0;
+	if (!r)
+		l->xdp_prog = u32_of(&tb[IFLA_XDP_PROG_ID], 0);
+	return r;
 }
 
 int ep_rtnl_link(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh,
@@ -143,7 +137,6 @@ int ep_rtnl_link(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsgh
 	};
 	struct ep_nla tb[IFLA_XDP + 1];
 	const struct ifinfomsg *m = ep_rtnl_head(nlh, sizeof(*m));
-	struct dump d = {.s = s, .ns = ns};
 	struct ep_link l = {.kind = "",
 			    .master_kind = "",
 			    .forwarding4 = -1,
@@ -171,7 +164,7 @@ int ep_rtnl_link(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsgh
 		memcpy(l.mac, tb[IFLA_ADDRESS].data, sizeof(l.mac));
 	r = parse_info(s->arena, &tb[IFLA_LINKINFO], &l);
 	r = r ? r : parse_af_spec(&tb[IFLA_AF_SPEC], &l);
-	r = r ? r : parse_xdp(&d, &tb[IFLA_XDP], l.ifindex);
+	r = r ? r : parse_xdp(&tb[IFLA_XDP], &l);
 	*ret_nsid = (int32_t)u32_of(&tb[IFLA_LINK_NETNSID], (uint32_t)-1);
 	if (l.peer_ifindex && *ret_nsid < 0)
 		l.peer_netns = ns->ino;
