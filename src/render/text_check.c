@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The diagnosis for people:
+ *
+ *   edge-01  eth0 203.0.113.10, 2001:db8::10            3 critical, 1 warning
+ *
+ *   PORT   FROM OUTSIDE   RECEIVED BY                             VERDICT
+ *   443    203.0.113.10   container traefik (172.18.0.2:443)      CRITICAL
+ *
+ *   CRITICAL intercepted-listener  443 (IPv4)
+ *     nginx (pid 812) listens, but no packet from outside reaches it: ...
+ *     Mend:  docker stop traefik
+ *            then nginx (pid 812) receives 443 (verified)
+ */
+#include <stdio.h>
+#include <string.h>
+#include <netinet/in.h>
+
+#include "render/render_i.h"
+
+#define MAX_OTHERS    3 /* further outcomes shown in one row */
+#define MAX_REMEDIES  3
+#define MAX_ADDRESSES 6
+
+static enum ep_paint severity_paint(enum ep_severity s)
+{
+	static const enum ep_paint paints[] = {
+		[EP_SEV_OK] = EP_GREEN,       [EP_SEV_INFO] = EP_PLAIN,
+		[EP_SEV_WARNING] = EP_YELLOW, [EP_SEV_UNKNOWN] = EP_MAGENTA,
+		[EP_SEV_CRITICAL] = EP_RED,
+	};
+
+	return paints[s];
+}
+
+static const char *severity_word(enum ep_severity s)
+{
+	static const char *const words[] = {
+		[EP_SEV_OK] = "ok",
+		[EP_SEV_INFO] = "note",
+		[EP_SEV_WARNING] = "WARNING",
+		[EP_SEV_UNKNOWN] = "UNKNOWN",
+		[EP_SEV_CRITICAL] = "CRITICAL",
+	};
+
+	return words[s];
+}
+
+/* ---- first line ---- */
+
+static const char *addresses(struct ep_text *t, const struct ep_check *c)
+{
+	struct ep_buf b = {};
+	const char *dev = NULL;
+	size_t n = 0;
+	char *out;
+
+	ep_each(e, &c->spec->edges) {
+		char buf[EP_ADDRSTR];
+
+		if (++n > MAX_ADDRESSES)
+			continue;
+		if (n > 1)
+			ep_buf_puts(&b, ", ");
+		if (e->dev && (!dev || strcmp(dev, e->dev)))
+			ep_buf_printf(&b, "%s ", ep_text_escape(t, e->dev));
+		dev = e->dev;
+		ep_buf_puts(&b, ep_addr_str(&e->addr, buf));
+	}
+	if (n > MAX_ADDRESSES)
+		ep_buf_printf(&b, " and %zu more", n - MAX_ADDRESSES);
+	out = ep_strdup(t->a, ep_buf_str(&b));
+	ep_buf_free(&b);
+	return out;
+}
+
+static const char *counts(struct ep_text *t, const struct ep_check *c)
+{
+	unsigned n[EP_SEV_CRITICAL + 1] = {};
+	ep_strs parts = {};
+
+	ep_each(f, &c->findings)
+		n[f->severity]++;
+	ep_each(a, &c->answers)
+		if (a->origin == EP_EXTERNAL && a->status == EP_SEV_UNKNOWN)
+			n[EP_SEV_UNKNOWN]++;
+	for (enum ep_severity s = EP_SEV_CRITICAL; s >= EP_SEV_WARNING; s--)
+		if (n[s])
+			*ep_push(t->a, &parts) =
+				ep_sprintf(t->a, "%u %s", n[s], ep_severity_name(s));
+	if (!parts.n)
+		return c->status == EP_SEV_OK ? "all is well" : ep_severity_name(c->status);
+	return ep_text_join(t->a, &parts, ", ");
+}
+
+static void head(struct ep_text *t, const struct ep_check_doc *d)
+{
+	const struct ep_netns *ns = ep_netns_find(d->doc.s, d->doc.s->host_netns);
+	const char *left, *right = counts(t, d->check);
+	unsigned room;
+
+	left = ep_sprintf(t->a, "%s%s%s  %s", ns && ns->name ? "namespace " : "",
+			  ep_text_escape(t, ns && ns->name ? ns->name : d->doc.s->hostname), "",
+			  addresses(t, d->check));
+	room = t->style->width - ep_text_width(right);
+	if (ep_text_width(left) + 2 <= room) {
+		ep_text_cell(t, left, room, EP_PLAIN);
+	} else {
+		ep_text_wrap(t, "", "  ", left);
+		ep_text_cell(t, "", room, EP_PLAIN);
+	}
+	ep_buf_printf(t->out, "%s\n", ep_text_paint(t, right, severity_paint(d->check->status)));
+	if (d->doc.without.n)
+		ep_text_wrap(
+			t, "", "  ",
+			ep_sprintf(t->a, "as if gone: %s",
+				   ep_text_escape(t, ep_text_join(t->a, &d->doc.without, ", "))));
+	ep_each(note, &d->doc.notes)
+		ep_text_wrap(t, "", "  ", ep_text_escape(t, *note));
+	ep_buf_puts(t->out, "\n");
+}
+
+/* ---- one line a port ---- */
+
+struct row {
+	uint16_t port;
+	ep_strs addrs;
+	ep_strs ends; /* who, one line each */
+	enum ep_severity status;
+	bool closed;
+};
+
+typedef EP_VEC(struct row) rows;
+
+/* "traefik", "10.0.0.0/8: nginx", "33 %: nginx" */
+static const char *end_line(struct ep_text *t, const struct ep_check *c, const struct ep_result *r,
+			    const struct ep_outcome *o)
+{
+	const char *end = ep_text_end(t, c->s, o), *cond = "";
+
+	if (o->probability < 1)
+		cond = ep_sprintf(t->a, "%s: ", ep_text_share(t, o->probability));
+	else if (o != ep_main_outcome(r) && o->conditions.n)
+		cond = ep_sprintf(
+			t->a, "%s: ",
+			ep_text_cut(t, ep_text_escape(t, ep_text_join(t->a, &o->conditions, ", ")),
+				    40));
+	return ep_sprintf(t->a, "%s%s", cond, end);
+}
+
+static void fill_ends(struct ep_text *t, const struct ep_check *c, const struct ep_answer *a,
+		      struct row *r)
+{
+	size_t more = 0;
+
+	ep_each(o, &a->result->outcomes) {
+		if (o->martian)
+			continue;
+		if (r->ends.n > MAX_OTHERS)
+			more++;
+		else
+			*ep_push(t->a, &r->ends) = end_line(t, c, a->result, o);
+	}
+	if (more)
+		*ep_push(t->a, &r->ends) =
+			ep_sprintf(t->a, "and %zu more: see edgepath path", more);
+	if (!r->ends.n)
+		*ep_push(t->a, &r->ends) = "nobody";
+}
+
+static bool alike(const struct row *x, const struct row *y)
+{
+	if (x->port != y->port || x->status != y->status || x->closed != y->closed ||
+	    x->ends.n != y->ends.n)
+		return false;
+	for (size_t i = 0; i < x->ends.n; i++)
+		if (strcmp(x->ends.v[i], y->ends.v[i]))
+			return false;
+	return true;
+}
+
+static rows gather(struct ep_text *t, const struct ep_check *c)
+{
+	rows out = {};
+
+	ep_each(a, &c->answers) {
+		struct row r = {.port = a->port, .status = a->status, .closed = a->closed};
+		struct row *to = NULL;
+		char buf[EP_ADDRSTR];
+
+		if (a->origin != EP_EXTERNAL)
+			continue;
+		fill_ends(t, c, a, &r);
+		ep_each(old, &out)
+			if (alike(old, &r))
+				to = old;
+		if (!to) {
+			to = ep_push(t->a, &out);
+			*to = r;
+		}
+		*ep_push(t->a, &to->addrs) = ep_strdup(t->a, ep_addr_str(&a->edge->addr, buf));
+	}
+	return out;
+}
+
+static void put_row(struct ep_text *t, const struct row *r, unsigned addr_w, unsigned who_w)
+{
+	const char *verdict = r->closed ? "closed" : severity_word(r->status);
+	ep_strs who = {};
+	size_t lines;
+
+	ep_each(e, &r->ends) {
+		ep_strs l = ep_text_lines(t->a, *e, who_w);
+
+		ep_each(s, &l)
+			*ep_push(t->a, &who) = s == l.v ? *s : ep_sprintf(t->a, "%s", *s);
+	}
+	lines = who.n > r->addrs.n ? who.n : r->addrs.n;
+	for (size_t i = 0; i < lines; i++) {
+		ep_text_cell(t, i ? "" : ep_sprintf(t->a, "%u", r->port), 7, EP_BOLD);
+		ep_text_cell(t, i < r->addrs.n ? r->addrs.v[i] : "", addr_w + 2, EP_PLAIN);
+		if (i) {
+			ep_buf_printf(t->out, "%s\n", i < who.n ? who.v[i] : "");
+			continue;
+		}
+		ep_text_cell(t, who.v[0], who_w + 2, EP_PLAIN);
+		ep_buf_printf(t->out, "%s\n",
+			      ep_text_paint(t, verdict,
+					    r->closed ? EP_DIM : severity_paint(r->status)));
+	}
+}
+
+static void table(struct ep_text *t, const struct ep_check *c)
+{
+	rows all = gather(t, c);
+	unsigned addr_w = 12, who_w;
+
+	if (!all.n)
+		return;
+	ep_each(r, &all) {
+		ep_each(a, &r->addrs)
+			if (ep_text_width(*a) > addr_w)
+				addr_w = ep_text_width(*a);
+	}
+	who_w = t->style->width - 7 - addr_w - 4 - 8;
+	ep_text_cell(t, "PORT", 7, EP_DIM);
+	ep_text_cell(t, "FROM OUTSIDE", addr_w + 2, EP_DIM);
+	ep_text_cell(t, "RECEIVED BY", who_w + 2, EP_DIM);
+	ep_buf_printf(t->out, "%s\n", ep_text_paint(t, "VERDICT", EP_DIM));
+	ep_each(r, &all)
+		put_row(t, r, addr_w, who_w);
+}
+
+/* ---- what is wrong ---- */
+
+typedef EP_VEC(const struct ep_finding *) findings;
+
+static bool told_at_once(const struct ep_finding *x, const struct ep_finding *y)
+{
+	return x->severity == y->severity && x->family == y->family && !strcmp(x->id, y->id) &&
+	       !strcmp(x->gist, y->gist);
+}
+
+static const char *ports_of(struct ep_text *t, const findings *g)
+{
+	ep_strs out = {};
+	uint16_t last = 0;
+
+	ep_each(f, g) {
+		if (!(*f)->port || (*f)->port == last)
+			continue;
+		last = (*f)->port;
+		*ep_push(t->a, &out) = ep_sprintf(t->a, "%u", last);
+	}
+	return ep_text_join(t->a, &out, ", ");
+}
+
+static void rule_lines(struct ep_text *t, const findings *g)
+{
+	ep_strs places = {};
+
+	if (g->n == 1) {
+		ep_each(e, &g->v[0]->evidence)
+			ep_text_wrap(t, e == g->v[0]->evidence.v ? "  Why:   " : "         ",
+				     "           ", *e);
+		return;
+	}
+	ep_each(f, g)
+		if ((*f)->step)
+			*ep_push(t->a, &places) = ep_step_place(t->a, (*f)->step);
+	if (places.n)
+		ep_text_wrap(t, "  Rules: ", "         ", ep_text_join(t->a, &places, ", "));
+}
+
+struct mend {
+	const struct ep_remedy *first;
+	findings of;
+	bool verified;
+	ep_strs side_effects;
+};
+
+typedef EP_VEC(struct mend) mends;
+
+static bool same_remedy(const struct ep_remedy *x, const struct ep_remedy *y)
+{
+	const char *gx = x->gets ? x->gets : "", *gy = y->gets ? y->gets : "";
+
+	return !strcmp(gx, gy) &&
+	       !strcmp(x->command ? x->command : x->text, y->command ? y->command : y->text);
+}
+
+static void add_unique(struct ep_arena *a, ep_strs *l, const char *s)
+{
+	ep_each(have, l)
+		if (!strcmp(*have, s))
+			return;
+	*ep_push(a, l) = s;
+}
+
+static mends gather_mends(struct ep_text *t, const findings *g)
+{
+	mends out = {};
+
+	ep_each(f, g) {
+		ep_each(m, &(*f)->remedies) {
+			struct mend *to = NULL;
+
+			ep_each(old, &out)
+				if (same_remedy(old->first, m))
+					to = old;
+			if (!to) {
+				to = ep_push(t->a, &out);
+				*to = (struct mend){.first = m, .verified = true};
+			}
+			*ep_push(t->a, &to->of) = *f;
+			to->verified = to->verified && m->verified;
+			ep_each(s, &m->side_effects)
+				add_unique(t->a, &to->side_effects, *s);
+		}
+	}
+	return out;
+}
+
+static void put_mend(struct ep_text *t, const struct mend *m)
+{
+	const struct ep_remedy *r = m->first;
+	const char *then = r->then;
+
+	ep_buf_puts(t->out, "  Mend:  ");
+	if (r->command)
+		ep_text_command(t, "         ", r->command);
+	else
+		ep_text_wrap(t, "", "         ", r->text);
+	if (r->gets)
+		then = ep_sprintf(t->a, "%s receives %s", r->gets, ports_of(t, &m->of));
+	if (then)
+		ep_text_wrap(t, "         ", "         ",
+			     ep_sprintf(t->a, "then %s (%s)", then,
+					m->verified ? "verified" : "not what is wanted"));
+	ep_each(s, &m->side_effects)
+		ep_text_wrap(t, "         ", "           ",
+			     ep_sprintf(t->a, "side effect: %s", *s));
+}
+
+static void see_also(struct ep_text *t, const struct ep_check_doc *d, const struct ep_finding *f)
+{
+	const struct ep_edge *first = d->check->spec->edges.n ? d->check->spec->edges.v : NULL;
+	char buf[EP_ADDRSTR];
+
+	if (!f->port || !f->edges.n)
+		return;
+	if (f->edges.v[0] == first)
+		snprintf(buf, sizeof(buf), "%u", f->port);
+	else
+		ep_addrport_str(&f->edges.v[0]->addr, f->port, buf);
+	ep_buf_puts(t->out, "  See:   ");
+	ep_text_command(
+		t, "         ",
+		ep_sprintf(t->a, "edgepath path%s%s %s", d->doc.netns_arg ? " --netns " : "",
+			   d->doc.netns_arg ? ep_text_escape(t, d->doc.netns_arg) : "", buf));
+}
+
+static void put_group(struct ep_text *t, const struct ep_check_doc *d, const findings *g)
+{
+	const struct ep_finding *f = g->v[0];
+	const char *ports = ports_of(t, g);
+	mends all = gather_mends(t, g);
+
+	ep_buf_puts(t->out, "\n");
+	ep_text_cell(t, severity_word(f->severity), 0, severity_paint(f->severity));
+	ep_text_wrap(t, ep_sprintf(t->a, " %s  ", f->id), "  ",
+		     ep_sprintf(t->a, "%s%s", ports,
+				f->family == AF_INET  ? " (IPv4)" :
+				f->family == AF_INET6 ? " (IPv6)" :
+							""));
+	ep_text_wrap(t, "  ", "  ", f->gist);
+	rule_lines(t, g);
+	for (size_t i = 0; i < all.n && i < MAX_REMEDIES; i++)
+		put_mend(t, &all.v[i]);
+	if (all.n > MAX_REMEDIES)
+		ep_buf_printf(t->out, "         and %zu more like it: see --json\n",
+			      all.n - MAX_REMEDIES);
+	see_also(t, d, f);
+}
+
+static void all_findings(struct ep_text *t, const struct ep_check_doc *d)
+{
+	const struct ep_check *c = d->check;
+	bool *done = ep_alloc(t->a, c->findings.n + 1);
+
+	for (size_t i = 0; i < c->findings.n; i++) {
+		findings g = {};
+
+		if (done[i])
+			continue;
+		for (size_t j = i; j < c->findings.n; j++) {
+			if (done[j] || !told_at_once(&c->findings.v[i], &c->findings.v[j]))
+				continue;
+			done[j] = true;
+			*ep_push(t->a, &g) = &c->findings.v[j];
+		}
+		put_group(t, d, &g);
+	}
+}
+
+void ep_text_check(struct ep_buf *out, const struct ep_check_doc *d, const struct ep_style *st)
+{
+	struct ep_text t = {.out = out, .style = st, .a = ep_arena_new()};
+
+	head(&t, d);
+	table(&t, d->check);
+	all_findings(&t, d);
+	ep_buf_puts(out, "\n");
+	ep_text_completeness(&t, d->doc.s);
+	ep_arena_free(t.a);
+}
