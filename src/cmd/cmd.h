@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the commands share: opening the host, choosing addresses, writing the answer. */
+#ifndef EP_CMD_CMD_H
+#define EP_CMD_CMD_H
+
+#include "cmd/args.h"
+#include "edgepath/collect.h"
+#include "edgepath/render.h"
+
+extern const struct ep_option ep_path_options[];
+int ep_check_take(struct ep_args *args, char *err, size_t err_len) EP_MUST;
+int ep_path_take(struct ep_args *args, char *err, size_t err_len) EP_MUST;
+int ep_check_main(const struct ep_args *args);
+int ep_path_main(const struct ep_args *args);
+int ep_help_main(const struct ep_args *args);
+
+/* One line on standard error. */
+void ep_say(const char *fmt, ...) EP_PRINTF(1, 2);
+
+/* ---- one diagnosis (live.c) ---- */
+
+struct ep_live {
+	const struct ep_args *args;
+	struct ep_collect *collect;
+	struct ep_snapshot *s;
+	struct ep_netns *host;
+	struct ep_without without;
+	struct ep_doc doc;
+	char err[512];
+};
+
+/*
+ * What a command does with a snapshot. work fills ctx, and returns 0 or negative errno with live->err
+ * set; drop undoes it, for another try; void_all makes everything unknown for that reason.
+ */
+struct ep_job {
+	int (*work)(void *ctx, struct ep_live *live);
+	void (*drop)(void *ctx);
+	void (*void_all)(void *ctx, const char *reason);
+};
+
+/*
+ * Reads the host and works, again from the start as long as rules change meanwhile, at most five
+ * times. On success ctx is filled and live open, until ep_live_close().
+ */
+int ep_live_run(const struct ep_args *args, const struct ep_job *job, void *ctx,
+		struct ep_live *live) EP_MUST;
+void ep_live_close(struct ep_live *live);
+
+/* Writes out to standard output; returns code, or 3 if that fails or if rights were missing. */
+int ep_live_finish(const struct ep_live *live, const struct ep_buf *out, int code);
+/* By --json, --color and the terminal. */
+const struct ep_format *ep_live_format(const struct ep_args *args, struct ep_style *ret);
+
+/* ---- addresses (edge.c) ---- */
+
+typedef EP_VEC(struct ep_edge) ep_edges;
+
+/*
+ * Where outside clients come in: --dst, or else the global addresses of the default-route device.
+ * What had to be assumed is added to live->doc.notes. May find none.
+ */
+int ep_edges_find(struct ep_live *live, ep_edges *ret) EP_MUST;
+
+/* ---- --without (without.c) ---- */
+
+int ep_without_resolve(struct ep_live *live, const char *what) EP_MUST;
+
+#endif

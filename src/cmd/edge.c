@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Which addresses outside clients use, and on which device their packets arrive. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <net/if.h>
+#include <sys/socket.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+
+#include "cmd/cmd.h"
+
+static uint8_t family_of(uint8_t addr_len)
+{
+	return addr_len == 4 ? AF_INET : AF_INET6;
+}
+
+/* The device of the default route: table main, lowest metric; NULL if there is none. */
+static const struct ep_link *default_device(const struct ep_netns *ns, uint8_t family)
+{
+	const struct ep_route *best = NULL;
+	const struct ep_link *dev = NULL;
+
+	ep_each(r, &ns->routes) {
+		if (r->family != family || r->table != RT_TABLE_MAIN || r->dst_len ||
+		    r->type != RTN_UNICAST || (best && r->metric >= best->metric))
+			continue;
+		ep_each(h, &r->hops) {
+			const struct ep_link *l = ep_link_by_index(ns, h->ifindex);
+
+			if (!l || h->flags & RTNH_F_DEAD)
+				continue;
+			best = r;
+			dev = l;
+			break;
+		}
+	}
+	return dev;
+}
+
+static bool is_usable(const struct ep_ifaddr *a, uint8_t addr_len)
+{
+	if (a->addr.len != addr_len || a->scope != RT_SCOPE_UNIVERSE)
+		return false;
+	return !(a->flags & IFA_F_DADFAILED) &&
+	       (!(a->flags & IFA_F_TENTATIVE) || a->flags & IFA_F_OPTIMISTIC);
+}
+
+static void add(struct ep_live *live, ep_edges *out, const struct ep_addr *addr,
+		const struct ep_link *dev)
+{
+	ep_each(e, out)
+		if (ep_addr_eq(&e->addr, addr))
+			return;
+	*ep_push(live->s->arena, out) = (struct ep_edge){
+		.addr = *addr, .ifindex = dev ? dev->ifindex : 0, .dev = dev ? dev->name : NULL};
+}
+
+static size_t add_device(struct ep_live *live, ep_edges *out, uint8_t addr_len,
+			 const struct ep_link *dev)
+{
+	size_t before = out->n;
+
+	ep_each(a, &live->host->addrs)
+		if (a->ifindex == dev->ifindex && is_usable(a, addr_len))
+			add(live, out, &a->addr, dev);
+	return out->n - before;
+}
+
+/* Addresses that are on no device of their own, as of anycast: they come in by dev. */
+static size_t add_loopback(struct ep_live *live, ep_edges *out, uint8_t addr_len,
+			   const struct ep_link *dev)
+{
+	size_t before = out->n;
+
+	ep_each(a, &live->host->addrs) {
+		const struct ep_link *l = ep_link_by_index(live->host, a->ifindex);
+
+		if (l && (l->flags & IFF_LOOPBACK || !strcmp(l->kind ? l->kind : "", "dummy")) &&
+		    is_usable(a, addr_len))
+			add(live, out, &a->addr, dev);
+	}
+	return out->n - before;
+}
+
+static bool is_bridge(const struct ep_link *l)
+{
+	return l->kind && !strcmp(l->kind, "bridge");
+}
+
+static size_t add_any_device(struct ep_live *live, ep_edges *out, uint8_t addr_len)
+{
+	size_t before = out->n;
+
+	for (int bridges = 0; bridges < 2 && out->n == before; bridges++)
+		ep_each(l, &live->host->links)
+			if (!(l->flags & IFF_LOOPBACK) && is_bridge(l) == bridges)
+				add_device(live, out, addr_len, l);
+	return out->n - before;
+}
+
+static void note(struct ep_live *live, const char *s)
+{
+	*ep_push(live->s->arena, &live->doc.notes) = s;
+}
+
+static void find_family(struct ep_live *live, ep_edges *out, uint8_t addr_len)
+{
+	const struct ep_link *own = default_device(live->host, family_of(addr_len));
+	const struct ep_link *other = default_device(live->host, family_of(addr_len == 4 ? 16 : 4));
+	const struct ep_link *dev = own ? own : other;
+
+	if (dev) {
+		if (!add_device(live, out, addr_len, dev) && own)
+			add_loopback(live, out, addr_len, dev);
+		return;
+	}
+	if (add_any_device(live, out, addr_len))
+		note(live, ep_sprintf(live->s->arena,
+				      "No default route: the %s addresses of all devices are taken "
+				      "as public.",
+				      addr_len == 4 ? "IPv4" : "IPv6"));
+}
+
+static const struct ep_link *holder(const struct ep_netns *ns, const struct ep_addr *addr)
+{
+	const struct ep_ifaddr *a = ep_ifaddr_find(ns, addr);
+
+	return a ? ep_link_by_index(ns, a->ifindex) : NULL;
+}
+
+/* By which device packets to an address given by the user come in. */
+static const struct ep_link *arrival(const struct ep_live *live, const struct ep_addr *dst)
+{
+	const struct ep_link *dev = default_device(live->host, family_of(dst->len));
+
+	if (!dev)
+		dev = holder(live->host, dst);
+	if (!dev)
+		dev = default_device(live->host, dst->len == 4 ? AF_INET6 : AF_INET);
+	if (!dev || dev->flags & IFF_LOOPBACK)
+		ep_each(l, &live->host->links)
+			if (!(l->flags & IFF_LOOPBACK) && l->flags & IFF_UP)
+				return l;
+	return dev;
+}
+
+int ep_edges_find(struct ep_live *live, ep_edges *ret)
+{
+	const struct ep_args *args = live->args;
+	int r = ep_netns_need(live->s, live->host, EP_NEED_LINKS | EP_NEED_ROUTES);
+
+	if (r < 0)
+		note(live, ep_sprintf(live->s->arena, "Devices or routes could not be read: %s.",
+				      live->host->failed ? live->host->failed : strerror(-r)));
+	if (args->dst.len) {
+		add(live, ret, &args->dst, arrival(live, &args->dst));
+		return 0;
+	}
+	if (!args->v6)
+		find_family(live, ret, 4);
+	if (!args->v4)
+		find_family(live, ret, 16);
+	return 0;
+}
