@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What would mend it. Each remedy is walked before it is told. */
+#include <string.h>
+
+#include "findings/findings_i.h"
+
+static const struct {
+	const char *runtime, *command;
+} stoppers[] = {
+	{"docker", "docker stop"},
+	{"podman", "podman stop"},
+};
+
+static const char *stop_command(struct ep_check *c, const struct ep_container *k)
+{
+	if (!k->runtime || !k->name || k->pod.name)
+		return NULL;
+	for (size_t i = 0; i < EP_ARRAY_SIZE(stoppers); i++)
+		if (!strcmp(k->runtime, stoppers[i].runtime))
+			return ep_sprintf(c->arena, "%s %s", stoppers[i].command,
+					  ep_shell_word(c->arena, k->name));
+	return NULL;
+}
+
+static const char *delete_command(struct ep_check *c, const struct ep_step *s)
+{
+	bool legacy = s->backend == EP_IPTABLES_LEGACY;
+	const char *table = ep_shell_word(c->arena, s->table);
+	const char *chain = ep_shell_word(c->arena, s->chain);
+
+	if (s->backend == EP_NFT)
+		return ep_sprintf(c->arena, "%snft delete rule %s %s %s handle %llu",
+				  c->spec->command_prefix, s->family, table, chain,
+				  (unsigned long long)ep_rule_handle(&s->rule));
+	return ep_sprintf(c->arena, "%s%s%s -t %s -D %s %u", c->spec->command_prefix,
+			  !strcmp(s->family, "ip6") ? "ip6tables" : "iptables",
+			  legacy ? "-legacy" : "", table, chain, ep_rule_position(&s->rule));
+}
+
+/* ---- trying it ---- */
+
+static bool all_reach(const struct ep_result *r, const struct ep_who *w)
+{
+	ep_each(o, &r->outcomes) {
+		struct ep_who got = ep_who_of_outcome(o);
+
+		if (!o->martian && !ep_who_same(&got, w))
+			return false;
+	}
+	return ep_main_outcome(r) != NULL;
+}
+
+static void foretell(struct ep_check *c, struct ep_remedy *m, const struct ep_answer *a,
+		     const struct ep_without *w, const struct ep_who *wanted)
+{
+	struct ep_result *r = ep_answer_without(c, a, w);
+	const struct ep_outcome *o = ep_main_outcome(r);
+	const char *port = ep_port_text(c, a->port);
+	struct ep_who who = o ? ep_who_of_outcome(o) : (struct ep_who){};
+
+	m->verified = wanted ? all_reach(r, wanted) : !ep_result_unknown(r);
+	if (ep_result_unknown(r) || !o) {
+		m->then = ep_sprintf(c->arena, "who receives %s then is not known", port);
+	} else if (who.kind == EP_WHO_NONE) {
+		m->then = ep_sprintf(c->arena, "nobody receives %s: %s", port,
+				     ep_verdict_name(o->verdict));
+	} else {
+		m->gets = ep_who_text(c->arena, &who);
+		m->then = ep_sprintf(c->arena, "%s receives %s", m->gets, port);
+	}
+	ep_result_free(r);
+}
+
+/* Edge ports that nobody would get any more. */
+static void lost_ports(struct ep_check *c, struct ep_remedy *m, const struct ep_answer *a,
+		       const struct ep_without *w, const struct ep_who *taker)
+{
+	ep_each(other, &c->answers) {
+		char buf[EP_ADDRSTR];
+		struct ep_result *r;
+
+		if (other->origin != EP_EXTERNAL || other == a ||
+		    !ep_result_reaches(other->result, taker))
+			continue;
+		r = ep_answer_without(c, other, w);
+		if (!ep_result_delivers(r))
+			*ep_push(c->arena, &m->side_effects) =
+				ep_sprintf(c->arena, "nobody receives %s any more",
+					   ep_addrport_str(&other->edge->addr, other->port, buf));
+		ep_result_free(r);
+	}
+}
+
+static bool is_edge_port(const struct ep_check *c, uint16_t port)
+{
+	ep_each(p, &c->spec->ports)
+		if (*p == port)
+			return true;
+	return false;
+}
+
+/* Ports that it publishes beside those that were looked at. */
+static void other_ports(struct ep_check *c, struct ep_remedy *m, const struct ep_container *k)
+{
+	uint16_t last = 0;
+
+	ep_each(p, &k->published) {
+		if (p->host_port == last || !p->host_port || is_edge_port(c, p->host_port))
+			continue;
+		last = p->host_port;
+		*ep_push(c->arena, &m->side_effects) = ep_sprintf(
+			c->arena, "it also publishes %u/%s", last,
+			p->proto ? ep_escape(c->arena, p->proto, strlen(p->proto)) : "tcp");
+	}
+}
+
+/* ---- the candidates ---- */
+
+static bool stop_container(struct ep_check *c, struct ep_finding *f, const struct ep_answer *a,
+			   const struct ep_who *wanted, const struct ep_who *taker)
+{
+	struct ep_without w = {};
+	struct ep_remedy *m;
+
+	if (!taker->container)
+		return false;
+	ep_without_container(c->s, c->arena, &w, taker->container);
+	m = ep_push(c->arena, &f->remedies);
+	m->command = stop_command(c, taker->container);
+	m->text = taker->kind == EP_WHO_POD ?
+			  ep_sprintf(c->arena, "take the hostPort or service of %s off the port",
+				     ep_who_text(c->arena, taker)) :
+			  ep_sprintf(c->arena, "stop %s", ep_who_text(c->arena, taker));
+	foretell(c, m, a, &w, wanted);
+	lost_ports(c, m, a, &w, taker);
+	other_ports(c, m, taker->container);
+	return true;
+}
+
+static void delete_rule(struct ep_check *c, struct ep_finding *f, const struct ep_answer *a,
+			const struct ep_who *wanted, const struct ep_step *s)
+{
+	struct ep_owner owner = ep_rule_owner(c->s, c->arena, s);
+	struct ep_without w = {};
+	struct ep_remedy *m = ep_push(c->arena, &f->remedies);
+	bool unowned = !strcmp(owner.kind, "unowned");
+
+	*ep_push(c->arena, &w.rules) = s->rule.nft ? (const void *)s->rule.nft : s->rule.xt;
+	if (unowned) {
+		m->command = delete_command(c, s);
+		m->text = ep_sprintf(c->arena, "delete rule %s", ep_step_place(c->arena, s));
+	} else {
+		m->text = ep_sprintf(c->arena, "have %s take its rule %s back", owner.kind,
+				     ep_step_place(c->arena, s));
+	}
+	foretell(c, m, a, &w, wanted);
+}
+
+void ep_remedies(struct ep_check *c, struct ep_finding *f, const struct ep_answer *a,
+		 const struct ep_who *wanted)
+{
+	const struct ep_outcome *o = ep_main_outcome(a->result);
+	const struct ep_step *by = wanted && o ? ep_divert_step(o) : f->step;
+	struct ep_who taker = o ? ep_who_of_outcome(o) : (struct ep_who){};
+
+	if (wanted && stop_container(c, f, a, wanted, &taker))
+		return;
+	if (by && by->netns == a->query.netns && by->family && by->table && by->chain &&
+	    by->kind == EP_STEP_RULE)
+		delete_rule(c, f, a, wanted, by);
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* mixed-backends, order-undefined, opaque-hook: what makes a host's rules hard to foresee. */
+#include <netinet/in.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <string.h>
+
+#include "findings/findings_i.h"
+
+static const struct {
+	unsigned num;
+	const char *name;
+} hooks[] = {
+	{NF_INET_PRE_ROUTING, "prerouting"},
+	{NF_INET_LOCAL_IN, "input"},
+	{NF_INET_FORWARD, "forward"},
+};
+
+static bool nft_has_rules(const struct ep_nft_chain *k)
+{
+	/* A base chain is used by its rules alone. */
+	return k->policy == NF_DROP || (k->loaded ? k->rules.n > 0 : k->use > 0);
+}
+
+static bool fits(uint8_t table, uint8_t family)
+{
+	return table == NFPROTO_INET || table == family;
+}
+
+static const struct ep_xt_chain *xt_base(const struct ep_xt_table *t, unsigned hook)
+{
+	ep_each(k, &t->chains)
+		if ((*k)->hook == (int)hook && ((*k)->rules.n || (*k)->policy == EP_XT_DROP))
+			return *k;
+	return NULL;
+}
+
+/* Bit by enum ep_backend: who has rules at that hook for that family. */
+static unsigned backends_at(const struct ep_netns *ns, unsigned hook, uint8_t family)
+{
+	unsigned got = 0;
+
+	ep_each(t, &ns->nft.tables) {
+		if (!fits((*t)->family, family))
+			continue;
+		ep_each(k, &(*t)->chains)
+			if ((*k)->base && (*k)->hook == hook && nft_has_rules(*k))
+				got |= 1u << ((*t)->xtables ? EP_IPTABLES_NFT : EP_NFT);
+	}
+	ep_each(t, &ns->xt.tables)
+		if ((*t)->family == family && (*t)->valid_hooks >> hook & 1 && xt_base(*t, hook))
+			got |= 1u << EP_IPTABLES_LEGACY;
+	return got;
+}
+
+static const char *backend_list(struct ep_check *c, unsigned set)
+{
+	const char *out = "";
+
+	for (unsigned b = EP_NFT; b <= EP_IPTABLES_LEGACY; b++)
+		if (set >> b & 1)
+			out = ep_sprintf(c->arena, "%s%s%s", out, *out ? ", " : "",
+					 ep_backend_name(b));
+	return out;
+}
+
+/* One family's hooks; returns all backends that hold rules there, 0 if they do not meet. */
+static unsigned mixed_in(struct ep_check *c, const struct ep_netns *ns, uint8_t family,
+			 ep_strs *evidence)
+{
+	bool meet = false;
+	unsigned all = 0;
+
+	for (size_t h = 0; h < EP_ARRAY_SIZE(hooks); h++) {
+		unsigned set = backends_at(ns, hooks[h].num, family);
+
+		all |= set;
+		meet |= (set & (set - 1)) != 0;
+		if (set)
+			*ep_push(c->arena, evidence) = ep_sprintf(
+				c->arena, "%s %s: %s", family == NFPROTO_IPV4 ? "IPv4" : "IPv6",
+				hooks[h].name, backend_list(c, set));
+	}
+	/* Legacy rules are in no list of nft's, so they need not even be at the same hook. */
+	if (all >> EP_IPTABLES_LEGACY & 1 && all & (all - 1))
+		meet = true;
+	return meet ? all : 0;
+}
+
+void ep_find_mixed_backends(struct ep_check *c)
+{
+	struct ep_netns *ns = ep_netns_find(c->s, c->s->host_netns);
+	ep_strs evidence = {};
+	struct ep_finding *f;
+	unsigned all;
+	bool legacy;
+
+	if (!ns || ep_netns_need(c->s, ns, EP_NEED_NFT | EP_NEED_XT))
+		return;
+	all = mixed_in(c, ns, NFPROTO_IPV4, &evidence) | mixed_in(c, ns, NFPROTO_IPV6, &evidence);
+	if (!all)
+		return;
+	legacy = all >> EP_IPTABLES_LEGACY & 1;
+	f = ep_finding_new(c, "mixed-backends", legacy ? EP_SEV_WARNING : EP_SEV_INFO, NULL, NULL,
+			   NULL);
+	if (!f)
+		return;
+	f->evidence = evidence;
+	ep_finding_gist(
+		c, f,
+		"%s all hold rules that see these packets%s; an accept of one does not undo a "
+		"drop of another",
+		backend_list(c, all), legacy ? ", and no tool lists all of them" : "");
+}
+
+/* ---- order-undefined ---- */
+
+static const char *tie_of(const struct ep_result *r)
+{
+	ep_each(o, &r->outcomes)
+		if (o->verdict == EP_UNKNOWN && o->reason && strstr(o->reason, "same priority"))
+			return o->reason;
+	return NULL;
+}
+
+struct nat_base {
+	const char *name;
+	int32_t priority;
+	const void *table;
+};
+
+typedef EP_VEC(struct nat_base) nat_bases;
+
+static void nat_bases_of(struct ep_check *c, const struct ep_netns *ns, uint8_t family,
+			 nat_bases *out)
+{
+	ep_each(t, &ns->nft.tables) {
+		if (!fits((*t)->family, family))
+			continue;
+		ep_each(k, &(*t)->chains)
+			if ((*k)->base && (*k)->type && !strcmp((*k)->type, "nat") &&
+			    (*k)->hook == NF_INET_PRE_ROUTING && nft_has_rules(*k))
+				*ep_push(c->arena, out) =
+					(struct nat_base){ep_sprintf(c->arena, "%s %s",
+								     ep_escape(c->arena, (*t)->name,
+									       strlen((*t)->name)),
+								     ep_escape(c->arena, (*k)->name,
+									       strlen((*k)->name))),
+							  (*k)->priority, *t};
+	}
+	ep_each(t, &ns->xt.tables)
+		if ((*t)->family == family && !strcmp((*t)->name, "nat") &&
+		    xt_base(*t, NF_INET_PRE_ROUTING))
+			*ep_push(c->arena, out) =
+				(struct nat_base){"legacy nat", NF_IP_PRI_NAT_DST, *t};
+}
+
+static void ties(struct ep_check *c, const struct ep_netns *ns, uint8_t family)
+{
+	nat_bases b = {};
+
+	nat_bases_of(c, ns, family, &b);
+	for (size_t i = 0; i < b.n; i++)
+		for (size_t j = i + 1; j < b.n; j++) {
+			struct ep_finding *f;
+
+			if (b.v[i].priority != b.v[j].priority || b.v[i].table == b.v[j].table)
+				continue;
+			f = ep_finding_new(c, "order-undefined", EP_SEV_INFO, NULL, NULL, NULL);
+			if (f)
+				ep_finding_gist(c, f,
+						"%s and %s translate at one priority (%d), and the "
+						"kernel does not tell which comes first; for the "
+						"ports looked at it makes no difference",
+						b.v[i].name, b.v[j].name, b.v[i].priority);
+			return;
+		}
+}
+
+void ep_find_order_undefined(struct ep_check *c)
+{
+	struct ep_netns *ns = ep_netns_find(c->s, c->s->host_netns);
+	bool matters = false;
+
+	ep_each(a, &c->answers) {
+		const char *why = a->origin == EP_EXTERNAL ? tie_of(a->result) : NULL;
+		struct ep_finding *f;
+
+		if (!why)
+			continue;
+		matters = true;
+		f = ep_finding_new(c, "order-undefined", EP_SEV_WARNING, a, NULL, NULL);
+		if (f)
+			ep_finding_gist(c, f,
+					"who receives depends on which rules were loaded last: %s",
+					ep_escape(c->arena, why, strlen(why)));
+	}
+	if (!matters && ns && !ep_netns_need(c->s, ns, EP_NEED_NFT | EP_NEED_XT)) {
+		ties(c, ns, NFPROTO_IPV4);
+		ties(c, ns, NFPROTO_IPV6);
+	}
+}
+
+/* ---- opaque-hook ---- */
+
+static const char *device_of(const struct ep_check *c, const struct ep_netns *ns,
+			     const struct ep_hook *h, bool *ret_edge)
+{
+	const struct ep_link *l = h->ifindex ? ep_link_by_index(ns, h->ifindex) : NULL;
+
+	*ret_edge = !h->ifindex;
+	ep_each(e, &c->spec->edges)
+		if (e->ifindex == h->ifindex)
+			*ret_edge = true;
+	return l && l->name ? l->name : NULL;
+}
+
+void ep_find_opaque_hook(struct ep_check *c)
+{
+	struct ep_netns *ns = ep_netns_find(c->s, c->s->host_netns);
+
+	if (!ns || ep_netns_need(c->s, ns, EP_NEED_LINKS | EP_NEED_HOOKS))
+		return;
+	ep_each(h, &ns->hooks) {
+		bool edge;
+		const char *dev = device_of(c, ns, h, &edge);
+		struct ep_finding *f = NULL;
+		const char *what;
+
+		if (!h->may_take || !edge)
+			continue;
+		what = ep_sprintf(c->arena, "%s %s%s%s", h->kind,
+				  h->name && *h->name ?
+					  ep_escape(c->arena, h->name, strlen(h->name)) :
+					  "program",
+				  dev ? " on " : "",
+				  dev ? ep_escape(c->arena, dev, strlen(dev)) : "");
+		ep_each(old, &c->findings)
+			if (!strcmp(old->id, "opaque-hook"))
+				f = old;
+		if (!f) {
+			f = ep_finding_new(c, "opaque-hook", EP_SEV_WARNING, NULL, NULL, NULL);
+			ep_finding_gist(c, f,
+					"%s may take packets before the rules see them; edgepath "
+					"does not read what it does",
+					what);
+		}
+		ep_finding_evidence(c, f, "%s, program id %u", what, h->prog_id);
+	}
+}
