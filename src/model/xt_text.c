@@ -14,13 +14,13 @@
 
 /* ---- pieces ---- */
 
-void ep_xt_not(struct ep_buf *b, bool invert)
+void ep_xt_put_not(struct ep_buf *b, bool invert)
 {
 	if (invert)
 		ep_buf_puts(b, " !");
 }
 
-void ep_xt_quoted(struct ep_buf *b, const char *s, size_t n)
+void ep_xt_put_quoted(struct ep_buf *b, const char *s, size_t n)
 {
 	static const char plain[] = "_-0123456789abcdefghijklmnopqrstuvwxyz"
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -42,7 +42,7 @@ void ep_xt_quoted(struct ep_buf *b, const char *s, size_t n)
 		ep_buf_puts(b, "\"");
 }
 
-void ep_xt_addr(struct ep_buf *b, const void *bytes, bool v6)
+void ep_xt_put_addr(struct ep_buf *b, const void *bytes, bool v6)
 {
 	struct ep_addr a = ep_addr_of(bytes, v6 ? 16 : 4);
 	char buf[EP_ADDRSTR];
@@ -63,19 +63,19 @@ static int plen_of(const uint8_t *mask, unsigned len)
 	return (int)n;
 }
 
-void ep_xt_net(struct ep_buf *b, const void *addr, const void *mask, bool v6)
+void ep_xt_put_net(struct ep_buf *b, const void *addr, const void *mask, bool v6)
 {
 	int plen = plen_of(mask, v6 ? 16 : 4);
 
-	ep_xt_addr(b, addr, v6);
+	ep_xt_put_addr(b, addr, v6);
 	ep_buf_puts(b, "/");
 	if (plen >= 0)
 		ep_buf_printf(b, "%d", plen);
 	else
-		ep_xt_addr(b, mask, v6);
+		ep_xt_put_addr(b, mask, v6);
 }
 
-void ep_xt_iface(struct ep_buf *b, const char *name, const uint8_t *mask)
+void ep_xt_put_iface(struct ep_buf *b, const char *name, const uint8_t *mask)
 {
 	size_t len = strnlen(name, 16), n = 0;
 
@@ -87,21 +87,21 @@ void ep_xt_iface(struct ep_buf *b, const char *name, const uint8_t *mask)
 		ep_buf_puts(b, "+");
 }
 
-void ep_xt_range(struct ep_buf *b, unsigned lo, unsigned hi, const char *between)
+void ep_xt_put_range(struct ep_buf *b, unsigned lo, unsigned hi, const char *between)
 {
 	ep_buf_printf(b, "%u", lo);
 	if (lo != hi)
 		ep_buf_printf(b, "%s%u", between, hi);
 }
 
-void ep_xt_mark(struct ep_buf *b, const char *option, uint32_t value, uint32_t mask)
+void ep_xt_put_mark(struct ep_buf *b, const char *option, uint32_t value, uint32_t mask)
 {
 	ep_buf_printf(b, " %s 0x%x", option, value);
 	if (mask != UINT32_MAX)
 		ep_buf_printf(b, "/0x%x", mask);
 }
 
-void ep_xt_bits_text(struct ep_buf *b, unsigned bits, const struct ep_xt_word *words)
+void ep_xt_put_bits(struct ep_buf *b, unsigned bits, const struct ep_xt_word *words)
 {
 	const char *comma = " ";
 
@@ -112,8 +112,8 @@ void ep_xt_bits_text(struct ep_buf *b, unsigned bits, const struct ep_xt_word *w
 		}
 }
 
-void ep_xt_set_text(struct ep_buf *b, const char *option, uint16_t index, unsigned dims,
-		    unsigned flags)
+void ep_xt_put_set(struct ep_buf *b, const char *option, uint16_t index, unsigned dims,
+		   unsigned flags)
 {
 	ep_buf_printf(b, " %s #%u ", option, index);
 	for (unsigned d = 1; d <= dims && d <= IPSET_DIM_MAX; d++)
@@ -210,9 +210,9 @@ static void put_addr(struct ep_buf *b, const char *option, const struct ep_addr 
 
 	if (any && !invert)
 		return;
-	ep_xt_not(b, invert);
+	ep_xt_put_not(b, invert);
 	ep_buf_printf(b, " %s ", option);
-	ep_xt_net(b, addr->b, mask->b, addr->len == 16 || mask->len == 16);
+	ep_xt_put_net(b, addr->b, mask->b, addr->len == 16 || mask->len == 16);
 }
 
 static void put_iface(struct ep_buf *b, const char *option, const char *name, const uint8_t *mask,
@@ -220,9 +220,9 @@ static void put_iface(struct ep_buf *b, const char *option, const char *name, co
 {
 	if (!mask[0])
 		return;
-	ep_xt_not(b, invert);
+	ep_xt_put_not(b, invert);
 	ep_buf_printf(b, " %s", option);
-	ep_xt_iface(b, name, mask);
+	ep_xt_put_iface(b, name, mask);
 }
 
 static void put_ip(struct ep_buf *b, const struct ep_xt_table *t, const struct ep_xt_rule *r)
@@ -235,14 +235,14 @@ static void put_ip(struct ep_buf *b, const struct ep_xt_table *t, const struct e
 	put_iface(b, "-i", r->iif, r->iif_mask, inv & IPT_INV_VIA_IN);
 	put_iface(b, "-o", r->oif, r->oif_mask, inv & IPT_INV_VIA_OUT);
 	if (r->proto) {
-		ep_xt_not(b, inv & XT_INV_PROTO);
+		ep_xt_put_not(b, inv & XT_INV_PROTO);
 		if (proto)
 			ep_buf_printf(b, " -p %s", proto);
 		else
 			ep_buf_printf(b, " -p %u", r->proto);
 	}
 	if (t->family == AF_INET && r->flags & IPT_F_FRAG) {
-		ep_xt_not(b, inv & IPT_INV_FRAG);
+		ep_xt_put_not(b, inv & IPT_INV_FRAG);
 		ep_buf_puts(b, " -f");
 	}
 	if (t->family == AF_INET6 && r->flags & IP6T_F_TOS)

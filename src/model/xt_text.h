@@ -36,20 +36,20 @@ struct ep_xt_word {
 	const char *name;
 };
 
-void ep_xt_not(struct ep_buf *b, bool invert);
+void ep_xt_put_not(struct ep_buf *b, bool invert);
 /* A string as iptables-save quotes it, n bytes at most. */
-void ep_xt_quoted(struct ep_buf *b, const char *s, size_t n);
-void ep_xt_addr(struct ep_buf *b, const void *bytes, bool v6);
+void ep_xt_put_quoted(struct ep_buf *b, const char *s, size_t n);
+void ep_xt_put_addr(struct ep_buf *b, const void *bytes, bool v6);
 /* "10.0.0.0/8"; a mask with holes as an address. */
-void ep_xt_net(struct ep_buf *b, const void *addr, const void *mask, bool v6);
-void ep_xt_iface(struct ep_buf *b, const char *name, const uint8_t *mask);
+void ep_xt_put_net(struct ep_buf *b, const void *addr, const void *mask, bool v6);
+void ep_xt_put_iface(struct ep_buf *b, const char *name, const uint8_t *mask);
 /* "80", "80:90" */
-void ep_xt_range(struct ep_buf *b, unsigned lo, unsigned hi, const char *between);
-void ep_xt_mark(struct ep_buf *b, const char *option, uint32_t value, uint32_t mask);
+void ep_xt_put_range(struct ep_buf *b, unsigned lo, unsigned hi, const char *between);
+void ep_xt_put_mark(struct ep_buf *b, const char *option, uint32_t value, uint32_t mask);
 /* Names of the bits that are set, with commas. */
-void ep_xt_bits_text(struct ep_buf *b, unsigned bits, const struct ep_xt_word *words);
-void ep_xt_set_text(struct ep_buf *b, const char *option, uint16_t index, unsigned dims,
-		    unsigned flags);
+void ep_xt_put_bits(struct ep_buf *b, unsigned bits, const struct ep_xt_word *words);
+void ep_xt_put_set(struct ep_buf *b, const char *option, uint16_t index, unsigned dims,
+		   unsigned flags);
 
 /* Structures without a uapi header that can be included beside the others. */
 struct ep_xt_icmp {

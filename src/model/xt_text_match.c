@@ -27,9 +27,9 @@ static void put_ports(struct ep_buf *b, const char *option, const __u16 p[2], bo
 {
 	if (p[0] == 0 && p[1] == 0xffff && !invert)
 		return;
-	ep_xt_not(b, invert);
+	ep_xt_put_not(b, invert);
 	ep_buf_printf(b, " --%s ", option);
-	ep_xt_range(b, p[0], p[1], ":");
+	ep_xt_put_range(b, p[0], p[1], ":");
 }
 
 static void put_tcp_flags(struct ep_buf *b, unsigned flags)
@@ -39,7 +39,7 @@ static void put_tcp_flags(struct ep_buf *b, unsigned flags)
 						  {0, NULL}};
 
 	if (flags & 0x3f)
-		ep_xt_bits_text(b, flags, names);
+		ep_xt_put_bits(b, flags, names);
 	else
 		ep_buf_puts(b, " NONE");
 }
@@ -52,11 +52,11 @@ static void tcp(const struct ep_xt_text *t)
 	put_ports(t->b, "sport", i->spts, i->invflags & XT_TCP_INV_SRCPT);
 	put_ports(t->b, "dport", i->dpts, i->invflags & XT_TCP_INV_DSTPT);
 	if (i->option || inv_option) {
-		ep_xt_not(t->b, inv_option);
+		ep_xt_put_not(t->b, inv_option);
 		ep_buf_printf(t->b, " --tcp-option %u", i->option);
 	}
 	if (i->flg_mask || i->invflags & XT_TCP_INV_FLAGS) {
-		ep_xt_not(t->b, i->invflags & XT_TCP_INV_FLAGS);
+		ep_xt_put_not(t->b, i->invflags & XT_TCP_INV_FLAGS);
 		ep_buf_puts(t->b, " --tcp-flags");
 		put_tcp_flags(t->b, i->flg_mask);
 		put_tcp_flags(t->b, i->flg_cmp);
@@ -75,7 +75,7 @@ static void icmp(const struct ep_xt_text *t)
 {
 	const struct ep_xt_icmp *i = t->info;
 
-	ep_xt_not(t->b, i->invflags & 1);
+	ep_xt_put_not(t->b, i->invflags & 1);
 	ep_buf_printf(t->b, " --%s", t->v6 ? "icmpv6-type" : "icmp-type");
 	if (!t->v6 && i->type == 0xff)
 		ep_buf_puts(t->b, " any");
@@ -90,7 +90,7 @@ static void multiport(const struct ep_xt_text *t)
 	static const char *const options[] = {"sports", "dports", "ports"};
 	const struct xt_multiport_v1 *i = t->info;
 
-	ep_xt_not(t->b, t->rev >= 1 && i->invert);
+	ep_xt_put_not(t->b, t->rev >= 1 && i->invert);
 	ep_buf_printf(t->b, " --%s ", i->flags < EP_ARRAY_SIZE(options) ? options[i->flags] : "?");
 	for (unsigned k = 0; k < i->count && k < XT_MULTI_PORTS; k++) {
 		ep_buf_printf(t->b, "%s%u", k ? "," : "", i->ports[k]);
@@ -119,9 +119,9 @@ static void put_addr_type(struct ep_buf *b, const char *option, unsigned types, 
 {
 	if (!types)
 		return;
-	ep_xt_not(b, invert);
+	ep_xt_put_not(b, invert);
 	ep_buf_printf(b, " %s", option);
-	ep_xt_bits_text(b, types, addr_types);
+	ep_xt_put_bits(b, types, addr_types);
 }
 
 static void addrtype(const struct ep_xt_text *t)
@@ -143,11 +143,11 @@ static void addrtype(const struct ep_xt_text *t)
 static void put_iprange(const struct ep_xt_text *t, const char *option, const void *min,
 			const void *max, bool invert)
 {
-	ep_xt_not(t->b, invert);
+	ep_xt_put_not(t->b, invert);
 	ep_buf_printf(t->b, " %s ", option);
-	ep_xt_addr(t->b, min, t->v6);
+	ep_xt_put_addr(t->b, min, t->v6);
 	ep_buf_puts(t->b, "-");
-	ep_xt_addr(t->b, max, t->v6);
+	ep_xt_put_addr(t->b, max, t->v6);
 }
 
 static void iprange(const struct ep_xt_text *t)
@@ -162,8 +162,8 @@ static void iprange(const struct ep_xt_text *t)
 
 static void put_set(const struct ep_xt_text *t, const struct xt_set_info *s, bool return_nomatch)
 {
-	ep_xt_not(t->b, s->flags & IPSET_INV_MATCH);
-	ep_xt_set_text(t->b, "--match-set", s->index, s->dim, s->flags);
+	ep_xt_put_not(t->b, s->flags & IPSET_INV_MATCH);
+	ep_xt_put_set(t->b, "--match-set", s->index, s->dim, s->flags);
 	if (return_nomatch)
 		ep_buf_puts(t->b, " --return-nomatch");
 }
@@ -174,7 +174,7 @@ static void put_set_counter(struct ep_buf *b, const char *what, unsigned op, uin
 
 	if (op >= EP_ARRAY_SIZE(ops) || !ops[op])
 		return;
-	ep_xt_not(b, op == IPSET_COUNTER_NE);
+	ep_xt_put_not(b, op == IPSET_COUNTER_NE);
 	ep_buf_printf(b, " --%s-%s %llu", what, ops[op], (unsigned long long)value);
 }
 
@@ -216,12 +216,12 @@ static void put_ct_addr(const struct ep_xt_text *t, const char *option, unsigned
 
 	if (!(i->match_flags & flag))
 		return;
-	ep_xt_not(t->b, i->invert_flags & flag);
+	ep_xt_put_not(t->b, i->invert_flags & flag);
 	ep_buf_printf(t->b, " %s ", option);
 	if (memcmp(mask, full, t->v6 ? 16 : 4))
-		ep_xt_net(t->b, addr, mask, t->v6);
+		ep_xt_put_net(t->b, addr, mask, t->v6);
 	else
-		ep_xt_addr(t->b, addr, t->v6);
+		ep_xt_put_addr(t->b, addr, t->v6);
 }
 
 static void put_ct_port(const struct ep_xt_text *t, const char *option, unsigned flag, uint16_t lo,
@@ -231,11 +231,11 @@ static void put_ct_port(const struct ep_xt_text *t, const char *option, unsigned
 
 	if (!(i->match_flags & flag))
 		return;
-	ep_xt_not(t->b, i->invert_flags & flag);
+	ep_xt_put_not(t->b, i->invert_flags & flag);
 	ep_buf_printf(t->b, " %s ", option);
 	if (t->rev < 3)
 		lo = hi = ntohs(lo);
-	ep_xt_range(t->b, lo, hi, ":");
+	ep_xt_put_range(t->b, lo, hi, ":");
 }
 
 static void put_ct_tuples(const struct ep_xt_text *t)
@@ -266,7 +266,7 @@ static void put_ct_status(struct ep_buf *b, unsigned status)
 
 	ep_buf_puts(b, " --ctstatus");
 	if (status)
-		ep_xt_bits_text(b, status, words);
+		ep_xt_put_bits(b, status, words);
 	else
 		ep_buf_puts(b, " NONE");
 }
@@ -278,23 +278,23 @@ static void conntrack(const struct ep_xt_text *t)
 	unsigned m = i->match_flags, inv = i->invert_flags;
 
 	if (m & XT_CONNTRACK_STATE) {
-		ep_xt_not(t->b, inv & XT_CONNTRACK_STATE);
+		ep_xt_put_not(t->b, inv & XT_CONNTRACK_STATE);
 		ep_buf_puts(t->b, m & XT_CONNTRACK_STATE_ALIAS ? " --state" : " --ctstate");
-		ep_xt_bits_text(t->b, t->rev == 1 ? v1->state_mask : i->state_mask, ct_states);
+		ep_xt_put_bits(t->b, t->rev == 1 ? v1->state_mask : i->state_mask, ct_states);
 	}
 	if (m & XT_CONNTRACK_PROTO) {
-		ep_xt_not(t->b, inv & XT_CONNTRACK_PROTO);
+		ep_xt_put_not(t->b, inv & XT_CONNTRACK_PROTO);
 		ep_buf_printf(t->b, " --ctproto %u", i->l4proto);
 	}
 	put_ct_tuples(t);
 	if (m & XT_CONNTRACK_STATUS) {
-		ep_xt_not(t->b, inv & XT_CONNTRACK_STATUS);
+		ep_xt_put_not(t->b, inv & XT_CONNTRACK_STATUS);
 		put_ct_status(t->b, t->rev == 1 ? v1->status_mask : i->status_mask);
 	}
 	if (m & XT_CONNTRACK_EXPIRES) {
-		ep_xt_not(t->b, inv & XT_CONNTRACK_EXPIRES);
+		ep_xt_put_not(t->b, inv & XT_CONNTRACK_EXPIRES);
 		ep_buf_puts(t->b, " --ctexpire ");
-		ep_xt_range(t->b, i->expires_min, i->expires_max, ":");
+		ep_xt_put_range(t->b, i->expires_min, i->expires_max, ":");
 	}
 	if (m & XT_CONNTRACK_DIRECTION)
 		ep_buf_printf(t->b, " --ctdir %s",
@@ -311,15 +311,15 @@ static void state(const struct ep_xt_text *t)
 						  {0, NULL}};
 
 	ep_buf_puts(t->b, " --state");
-	ep_xt_bits_text(t->b, ((const struct xt_state_info *)t->info)->statemask, words);
+	ep_xt_put_bits(t->b, ((const struct xt_state_info *)t->info)->statemask, words);
 }
 
 static void mark(const struct ep_xt_text *t)
 {
 	const struct xt_mark_mtinfo1 *i = t->info;
 
-	ep_xt_not(t->b, i->invert);
-	ep_xt_mark(t->b, "--mark", i->mark, i->mask);
+	ep_xt_put_not(t->b, i->invert);
+	ep_xt_put_mark(t->b, "--mark", i->mark, i->mask);
 }
 
 /* ---- the rest of what container and cloud tools write ---- */
@@ -327,7 +327,7 @@ static void mark(const struct ep_xt_text *t)
 static void comment(const struct ep_xt_text *t)
 {
 	ep_buf_puts(t->b, " --comment");
-	ep_xt_quoted(t->b, t->info, sizeof(struct xt_comment_info));
+	ep_xt_put_quoted(t->b, t->info, sizeof(struct xt_comment_info));
 }
 
 static void statistic(const struct ep_xt_text *t)
@@ -336,7 +336,7 @@ static void statistic(const struct ep_xt_text *t)
 	bool random = i->mode == XT_STATISTIC_MODE_RANDOM;
 
 	ep_buf_printf(t->b, " --mode %s", random ? "random" : "nth");
-	ep_xt_not(t->b, i->flags & XT_STATISTIC_INVERT);
+	ep_xt_put_not(t->b, i->flags & XT_STATISTIC_INVERT);
 	if (random)
 		ep_buf_printf(t->b, " --probability %.11f",
 			      i->u.random.probability / (double)0x80000000u);
@@ -352,9 +352,9 @@ static void put_id(const struct ep_xt_text *t, const char *option, unsigned flag
 
 	if (!(i->match & flag))
 		return;
-	ep_xt_not(t->b, i->invert & flag);
+	ep_xt_put_not(t->b, i->invert & flag);
 	ep_buf_printf(t->b, " %s ", option);
-	ep_xt_range(t->b, lo, hi, "-");
+	ep_xt_put_range(t->b, lo, hi, "-");
 }
 
 static void owner(const struct ep_xt_text *t)
@@ -362,7 +362,7 @@ static void owner(const struct ep_xt_text *t)
 	const struct xt_owner_match_info *i = t->info;
 
 	if (i->match & XT_OWNER_SOCKET) {
-		ep_xt_not(t->b, i->invert & XT_OWNER_SOCKET);
+		ep_xt_put_not(t->b, i->invert & XT_OWNER_SOCKET);
 		ep_buf_puts(t->b, " --socket-exists");
 	}
 	put_id(t, "--uid-owner", XT_OWNER_UID, i->uid_min, i->uid_max);
@@ -378,10 +378,10 @@ static void put_physdev(const struct ep_xt_text *t, unsigned flag, const char *o
 
 	if (!(i->bitmask & flag))
 		return;
-	ep_xt_not(t->b, i->invert & flag);
+	ep_xt_put_not(t->b, i->invert & flag);
 	ep_buf_printf(t->b, " %s", option);
 	if (name)
-		ep_xt_iface(t->b, name, (const uint8_t *)mask);
+		ep_xt_put_iface(t->b, name, (const uint8_t *)mask);
 }
 
 static void physdev(const struct ep_xt_text *t)

@@ -106,10 +106,10 @@ static void hashlimit(const struct ep_xt_text *t)
 	if (h.mode & (XT_HASHLIMIT_HASH_SIP | XT_HASHLIMIT_HASH_SPT | XT_HASHLIMIT_HASH_DIP |
 		      XT_HASHLIMIT_HASH_DPT)) {
 		ep_buf_puts(t->b, " --hashlimit-mode");
-		ep_xt_bits_text(t->b, h.mode, modes);
+		ep_xt_put_bits(t->b, h.mode, modes);
 	}
 	ep_buf_puts(t->b, " --hashlimit-name");
-	ep_xt_quoted(t->b, h.name, h.name_len);
+	ep_xt_put_quoted(t->b, h.name, h.name_len);
 	if (h.srcmask != full)
 		ep_buf_printf(t->b, " --hashlimit-srcmask %u", h.srcmask);
 	if (h.dstmask != full)
@@ -133,7 +133,7 @@ static void quota(const struct ep_xt_text *t)
 {
 	const struct xt_quota_info *i = t->info;
 
-	ep_xt_not(t->b, i->flags & XT_QUOTA_INVERT);
+	ep_xt_put_not(t->b, i->flags & XT_QUOTA_INVERT);
 	ep_buf_printf(t->b, " --quota %llu", (unsigned long long)i->quota);
 }
 
@@ -146,7 +146,7 @@ static void recent(const struct ep_xt_text *t)
 						  {0, NULL}};
 	const struct xt_recent_mtinfo_v1 *i = t->info;
 
-	ep_xt_not(t->b, i->invert);
+	ep_xt_put_not(t->b, i->invert);
 	for (const struct ep_xt_word *w = modes; w->name; w++)
 		if (i->check_set & w->value)
 			ep_buf_printf(t->b, " %s", w->name);
@@ -162,7 +162,7 @@ static void recent(const struct ep_xt_text *t)
 	ep_buf_put_escaped(t->b, i->name, strnlen(i->name, sizeof(i->name)));
 	if (t->rev >= 1) {
 		ep_buf_puts(t->b, " --mask ");
-		ep_xt_addr(t->b, &i->mask, t->v6);
+		ep_xt_put_addr(t->b, &i->mask, t->v6);
 	}
 	ep_buf_puts(t->b, i->side == XT_RECENT_SOURCE ? " --rsource" : " --rdest");
 }
@@ -175,7 +175,7 @@ static void connbytes(const struct ep_xt_text *t)
 	bool invert = i->count.to < i->count.from;
 	unsigned long long from = i->count.from, to = i->count.to;
 
-	ep_xt_not(t->b, invert);
+	ep_xt_put_not(t->b, invert);
 	ep_buf_printf(t->b, " --connbytes %llu", invert ? to : from);
 	if (to && to != UINT64_MAX)
 		ep_buf_printf(t->b, ":%llu", invert ? from : to);
@@ -191,7 +191,7 @@ static void mac(const struct ep_xt_text *t)
 	const struct xt_mac_info *i = t->info;
 	const unsigned char *m = i->srcaddr;
 
-	ep_xt_not(t->b, i->invert);
+	ep_xt_put_not(t->b, i->invert);
 	ep_buf_printf(t->b, " --mac-source %02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
 		      m[4], m[5]);
 }
@@ -201,7 +201,7 @@ static void pkttype(const struct ep_xt_text *t)
 	static const char *const types[] = {"unicast", "broadcast", "multicast"};
 	const struct xt_pkttype_info *i = t->info;
 
-	ep_xt_not(t->b, i->invert);
+	ep_xt_put_not(t->b, i->invert);
 	if (i->pkttype >= 0 && i->pkttype < 3)
 		ep_buf_printf(t->b, " --pkt-type %s", types[i->pkttype]);
 	else
@@ -213,12 +213,12 @@ static void devgroup(const struct ep_xt_text *t)
 	const struct xt_devgroup_info *i = t->info;
 
 	if (i->flags & XT_DEVGROUP_MATCH_SRC) {
-		ep_xt_not(t->b, i->flags & XT_DEVGROUP_INVERT_SRC);
-		ep_xt_mark(t->b, "--src-group", i->src_group, i->src_mask);
+		ep_xt_put_not(t->b, i->flags & XT_DEVGROUP_INVERT_SRC);
+		ep_xt_put_mark(t->b, "--src-group", i->src_group, i->src_mask);
 	}
 	if (i->flags & XT_DEVGROUP_MATCH_DST) {
-		ep_xt_not(t->b, i->flags & XT_DEVGROUP_INVERT_DST);
-		ep_xt_mark(t->b, "--dst-group", i->dst_group, i->dst_mask);
+		ep_xt_put_not(t->b, i->flags & XT_DEVGROUP_INVERT_DST);
+		ep_xt_put_mark(t->b, "--dst-group", i->dst_group, i->dst_mask);
 	}
 }
 
@@ -254,7 +254,7 @@ static void cgroup0(const struct ep_xt_text *t)
 {
 	const struct xt_cgroup_info_v0 *i = t->info;
 
-	ep_xt_not(t->b, i->invert);
+	ep_xt_put_not(t->b, i->invert);
 	ep_buf_printf(t->b, " --cgroup %u", i->id);
 }
 
@@ -263,11 +263,11 @@ static void cgroup2(const struct ep_xt_text *t)
 	const struct xt_cgroup_info_v2 *i = t->info;
 
 	if (i->has_path) {
-		ep_xt_not(t->b, i->invert_path);
+		ep_xt_put_not(t->b, i->invert_path);
 		ep_buf_puts(t->b, " --path");
-		ep_xt_quoted(t->b, i->path, sizeof(i->path));
+		ep_xt_put_quoted(t->b, i->path, sizeof(i->path));
 	} else {
-		ep_xt_not(t->b, i->invert_classid);
+		ep_xt_put_not(t->b, i->invert_classid);
 		ep_buf_printf(t->b, " --cgroup %u", i->classid);
 	}
 }
@@ -284,18 +284,18 @@ static void policy(const struct ep_xt_text *t)
 		const struct xt_policy_elem *e = &i->pol[k];
 
 		if (e->match.reqid) {
-			ep_xt_not(t->b, e->invert.reqid);
+			ep_xt_put_not(t->b, e->invert.reqid);
 			ep_buf_printf(t->b, " --reqid %u", e->reqid);
 		}
 		if (e->match.proto) {
-			ep_xt_not(t->b, e->invert.proto);
+			ep_xt_put_not(t->b, e->invert.proto);
 			ep_buf_printf(t->b, " --proto %s",
 				      e->proto == IPPROTO_ESP ? "esp" :
 				      e->proto == IPPROTO_AH  ? "ah" :
 								"ipcomp");
 		}
 		if (e->match.mode) {
-			ep_xt_not(t->b, e->invert.mode);
+			ep_xt_put_not(t->b, e->invert.mode);
 			ep_buf_printf(t->b, " --mode %s",
 				      e->mode == XT_POLICY_MODE_TUNNEL ? "tunnel" : "transport");
 		}
@@ -308,9 +308,9 @@ static void length(const struct ep_xt_text *t)
 {
 	const struct xt_length_info *i = t->info;
 
-	ep_xt_not(t->b, i->invert);
+	ep_xt_put_not(t->b, i->invert);
 	ep_buf_puts(t->b, " --length ");
-	ep_xt_range(t->b, i->min, i->max, ":");
+	ep_xt_put_range(t->b, i->min, i->max, ":");
 }
 
 static void ttl(const struct ep_xt_text *t)
@@ -318,7 +318,7 @@ static void ttl(const struct ep_xt_text *t)
 	static const char *const modes[] = {"eq", "eq", "lt", "gt"};
 	const struct ipt_ttl_info *i = t->info;
 
-	ep_xt_not(t->b, i->mode == IPT_TTL_NE);
+	ep_xt_put_not(t->b, i->mode == IPT_TTL_NE);
 	if (i->mode < EP_ARRAY_SIZE(modes))
 		ep_buf_printf(t->b, " --%s-%s %u", t->v6 ? "hl" : "ttl", modes[i->mode], i->ttl);
 }
@@ -327,7 +327,7 @@ static void dscp(const struct ep_xt_text *t)
 {
 	const struct xt_dscp_info *i = t->info;
 
-	ep_xt_not(t->b, i->invert);
+	ep_xt_put_not(t->b, i->invert);
 	ep_buf_printf(t->b, " --dscp 0x%02x", i->dscp);
 }
 
@@ -335,7 +335,7 @@ static void tos(const struct ep_xt_text *t)
 {
 	const struct xt_tos_match_info *i = t->info;
 
-	ep_xt_not(t->b, i->invert);
+	ep_xt_put_not(t->b, i->invert);
 	ep_buf_printf(t->b, " --tos 0x%02x/0x%02x", i->tos_value, i->tos_mask);
 }
 
@@ -344,15 +344,15 @@ static void ecn(const struct ep_xt_text *t)
 	const struct xt_ecn_info *i = t->info;
 
 	if (i->operation & XT_ECN_OP_MATCH_ECE) {
-		ep_xt_not(t->b, i->invert & XT_ECN_OP_MATCH_ECE);
+		ep_xt_put_not(t->b, i->invert & XT_ECN_OP_MATCH_ECE);
 		ep_buf_puts(t->b, " --ecn-tcp-ece");
 	}
 	if (i->operation & XT_ECN_OP_MATCH_CWR) {
-		ep_xt_not(t->b, i->invert & XT_ECN_OP_MATCH_CWR);
+		ep_xt_put_not(t->b, i->invert & XT_ECN_OP_MATCH_CWR);
 		ep_buf_puts(t->b, " --ecn-tcp-cwr");
 	}
 	if (i->operation & XT_ECN_OP_MATCH_IP) {
-		ep_xt_not(t->b, i->invert & XT_ECN_OP_MATCH_IP);
+		ep_xt_put_not(t->b, i->invert & XT_ECN_OP_MATCH_IP);
 		ep_buf_printf(t->b, " --ecn-ip-ect %u", i->ip_ect);
 	}
 }
@@ -361,17 +361,17 @@ static void tcpmss(const struct ep_xt_text *t)
 {
 	const struct xt_tcpmss_match_info *i = t->info;
 
-	ep_xt_not(t->b, i->invert);
+	ep_xt_put_not(t->b, i->invert);
 	ep_buf_puts(t->b, " --mss ");
-	ep_xt_range(t->b, i->mss_min, i->mss_max, ":");
+	ep_xt_put_range(t->b, i->mss_min, i->mss_max, ":");
 }
 
 static void realm(const struct ep_xt_text *t)
 {
 	const struct xt_realm_info *i = t->info;
 
-	ep_xt_not(t->b, i->invert);
-	ep_xt_mark(t->b, "--realm", i->id, i->mask);
+	ep_xt_put_not(t->b, i->invert);
+	ep_xt_put_mark(t->b, "--realm", i->id, i->mask);
 }
 
 static void put_string(const struct ep_xt_text *t)
@@ -383,10 +383,10 @@ static void put_string(const struct ep_xt_text *t)
 
 	for (size_t k = 0; k < n; k++)
 		text &= i->pattern[k] >= 0x20 && i->pattern[k] < 0x7f;
-	ep_xt_not(t->b, invert);
+	ep_xt_put_not(t->b, invert);
 	if (text) {
 		ep_buf_puts(t->b, " --string");
-		ep_xt_quoted(t->b, i->pattern, n);
+		ep_xt_put_quoted(t->b, i->pattern, n);
 	} else {
 		ep_buf_puts(t->b, " --hex-string \"|");
 		for (size_t k = 0; k < n; k++)
@@ -409,16 +409,16 @@ static void helper(const struct ep_xt_text *t)
 {
 	const struct xt_helper_info *i = t->info;
 
-	ep_xt_not(t->b, i->invert);
+	ep_xt_put_not(t->b, i->invert);
 	ep_buf_puts(t->b, " --helper");
-	ep_xt_quoted(t->b, i->name, sizeof(i->name));
+	ep_xt_put_quoted(t->b, i->name, sizeof(i->name));
 }
 
 static void connlabel(const struct ep_xt_text *t)
 {
 	const struct xt_connlabel_mtinfo *i = t->info;
 
-	ep_xt_not(t->b, i->options & XT_CONNLABEL_OP_INVERT);
+	ep_xt_put_not(t->b, i->options & XT_CONNLABEL_OP_INVERT);
 	ep_buf_printf(t->b, " --label \"%u\"%s", i->bit,
 		      i->options & XT_CONNLABEL_OP_SET ? " --set" : "");
 }
@@ -427,7 +427,7 @@ static void cpu(const struct ep_xt_text *t)
 {
 	const struct xt_cpu_info *i = t->info;
 
-	ep_xt_not(t->b, i->invert);
+	ep_xt_put_not(t->b, i->invert);
 	ep_buf_printf(t->b, " --cpu %u", i->cpu);
 }
 
@@ -451,7 +451,7 @@ static void put_time(const struct ep_xt_text *t)
 		ep_buf_printf(t->b, " [days of the month 0x%x]", i->monthdays_match);
 	if (i->weekdays_match != XT_TIME_ALL_WEEKDAYS) {
 		ep_buf_puts(t->b, " --weekdays");
-		ep_xt_bits_text(t->b, i->weekdays_match, days);
+		ep_xt_put_bits(t->b, i->weekdays_match, days);
 	}
 	if (i->date_start || i->date_stop != INT32_MAX)
 		ep_buf_printf(t->b, " [from %u to %u]", i->date_start, i->date_stop);

@@ -48,7 +48,7 @@ static struct nf_nat_range2 range_of(const struct ep_xt_text *t)
 
 static void put_nat_ports(struct ep_buf *b, const struct nf_nat_range2 *r)
 {
-	ep_xt_range(b, ntohs(r->min_proto.all), ntohs(r->max_proto.all), "-");
+	ep_xt_put_range(b, ntohs(r->min_proto.all), ntohs(r->max_proto.all), "-");
 	if (r->flags & NF_NAT_RANGE_PROTO_OFFSET)
 		ep_buf_printf(b, "/%u", ntohs(r->base_proto.all));
 }
@@ -71,10 +71,10 @@ static void put_nat(const struct ep_xt_text *t, const char *option)
 	ep_buf_printf(t->b, " %s ", option);
 	if (r.flags & NF_NAT_RANGE_MAP_IPS) {
 		ep_buf_puts(t->b, bracket ? "[" : "");
-		ep_xt_addr(t->b, &r.min_addr, t->v6);
+		ep_xt_put_addr(t->b, &r.min_addr, t->v6);
 		if (memcmp(&r.min_addr, &r.max_addr, t->v6 ? 16 : 4)) {
 			ep_buf_puts(t->b, "-");
-			ep_xt_addr(t->b, &r.max_addr, t->v6);
+			ep_xt_put_addr(t->b, &r.max_addr, t->v6);
 		}
 		ep_buf_puts(t->b, bracket ? "]" : "");
 	}
@@ -114,7 +114,7 @@ static void netmap(const struct ep_xt_text *t)
 	for (int i = 0; i < 4; i++)
 		mask.all[i] = ~(r.min_addr.all[i] ^ r.max_addr.all[i]);
 	ep_buf_puts(t->b, " --to ");
-	ep_xt_net(t->b, &r.min_addr, &mask, t->v6);
+	ep_xt_put_net(t->b, &r.min_addr, &mask, t->v6);
 }
 
 static void tproxy(const struct ep_xt_text *t)
@@ -123,7 +123,7 @@ static void tproxy(const struct ep_xt_text *t)
 	const struct xt_tproxy_target_info_v1 *v1 = t->info;
 
 	ep_buf_printf(t->b, " --on-port %u --on-ip ", ntohs(t->rev ? v1->lport : v0->lport));
-	ep_xt_addr(t->b, t->rev ? (const void *)&v1->laddr : &v0->laddr, t->rev && t->v6);
+	ep_xt_put_addr(t->b, t->rev ? (const void *)&v1->laddr : &v0->laddr, t->rev && t->v6);
 	ep_buf_printf(t->b, " --tproxy-mark 0x%x/0x%x", v1->mark_value, v1->mark_mask);
 }
 
@@ -163,11 +163,11 @@ static void ct(const struct ep_xt_text *t)
 		ep_buf_puts(t->b, " --notrack");
 	if (i->helper[0]) {
 		ep_buf_puts(t->b, " --helper");
-		ep_xt_quoted(t->b, i->helper, sizeof(i->helper));
+		ep_xt_put_quoted(t->b, i->helper, sizeof(i->helper));
 	}
 	if (t->rev >= 1 && i->timeout[0]) {
 		ep_buf_puts(t->b, " --timeout");
-		ep_xt_quoted(t->b, i->timeout, sizeof(i->timeout));
+		ep_xt_put_quoted(t->b, i->timeout, sizeof(i->timeout));
 	}
 	if (i->ct_events)
 		ep_buf_printf(t->b, " --ctevents 0x%x", i->ct_events);
@@ -252,7 +252,7 @@ static void put_log(const struct ep_xt_text *t)
 
 	if (i->prefix[0]) {
 		ep_buf_puts(t->b, " --log-prefix");
-		ep_xt_quoted(t->b, i->prefix, sizeof(i->prefix));
+		ep_xt_put_quoted(t->b, i->prefix, sizeof(i->prefix));
 	}
 	if (i->level != 4) /* the default, LOG_WARNING */
 		ep_buf_printf(t->b, " --log-level %u", i->level);
@@ -267,7 +267,7 @@ static void nflog(const struct ep_xt_text *t)
 
 	if (i->prefix[0]) {
 		ep_buf_puts(t->b, " --nflog-prefix");
-		ep_xt_quoted(t->b, i->prefix, sizeof(i->prefix));
+		ep_xt_put_quoted(t->b, i->prefix, sizeof(i->prefix));
 	}
 	if (i->group)
 		ep_buf_printf(t->b, " --nflog-group %u", i->group);
@@ -329,7 +329,7 @@ static void tee(const struct ep_xt_text *t)
 	const struct xt_tee_tginfo *i = t->info;
 
 	ep_buf_puts(t->b, " --gateway ");
-	ep_xt_addr(t->b, &i->gw, t->v6);
+	ep_xt_put_addr(t->b, &i->gw, t->v6);
 	if (i->oif[0]) {
 		ep_buf_puts(t->b, " --oif ");
 		ep_buf_put_escaped(t->b, i->oif, strnlen(i->oif, sizeof(i->oif)));
@@ -374,7 +374,7 @@ static void synproxy(const struct ep_xt_text *t)
 static void put_change(const struct ep_xt_text *t, const char *option, const struct xt_set_info *s)
 {
 	if (s->index != IPSET_INVALID_ID)
-		ep_xt_set_text(t->b, option, s->index, s->dim, s->flags);
+		ep_xt_put_set(t->b, option, s->index, s->dim, s->flags);
 }
 
 static void set(const struct ep_xt_text *t)
