@@ -241,16 +241,15 @@ static int on_nsid(const struct nlmsghdr *nlh, void *ctx)
 }
 
 /* RTM_GETNSID: the id that the namespace behind fd has here; -1 if none. Asking makes none. */
-static int32_t nsid_of(const struct ep_netns *ns, int rtnl, int fd)
+static int32_t nsid_of(int rtnl, int fd)
 {
 	char buf[EP_NL_REQ_SIZE];
 	struct nlmsghdr *req = mnl_nlmsg_put_header(buf);
 	struct rtgenmsg *g;
 	int32_t nsid = -1;
 
-	(void)ns;
 	req->nlmsg_type = RTM_GETNSID;
-	req->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	req->nlmsg_flags = NLM_F_REQUEST;
 	g = mnl_nlmsg_put_extra_header(req, NLMSG_ALIGN(sizeof(*g)));
 	g->rtgen_family = AF_UNSPEC;
 	mnl_attr_put_u32(req, NETNSA_FD, (uint32_t)fd);
@@ -271,7 +270,7 @@ static void resolve_peers(struct dump *d, int rtnl)
 
 		if (fd < 0)
 			continue;
-		nsid = nsid_of(d->ns, rtnl, fd);
+		nsid = nsid_of(rtnl, fd);
 		close(fd);
 		for (size_t i = 0; nsid >= 0 && i < d->nsids.n; i++)
 			if (d->nsids.v[i] == nsid) {

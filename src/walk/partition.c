@@ -302,16 +302,22 @@ void ep_partition(struct ep_explore *x)
 	struct ep_result *r = x->result;
 	struct ep_arena *a = r->arena;
 	uint8_t alen = x->q->dst.len;
+	struct ep_ivset full = ep_iv_full(a, alen * 8u);
 	ep_outcomes all = explore(x, NULL, 0);
 
 	for (size_t i = 0; i < all.n; i++)
 		*ep_push(a, &r->outcomes) = *all.v[i];
 	if (r->outcomes.n > 1)
 		qsort(r->outcomes.v, r->outcomes.n, sizeof(r->outcomes.v[0]), by_weight);
+	/* Sources that no client can have need no mention. */
+	ep_each(o, &r->outcomes) {
+		if (o->martian)
+			full = ep_iv_minus(a, full, o->saddr);
+	}
 	ep_each(o, &r->outcomes) {
 		if (!x->q->has_src)
-			add_condition(a, o, o->saddr, ep_iv_full(a, alen * 8u), alen,
-				      alen == 4 ? "ip saddr" : "ip6 saddr");
+			add_condition(a, o, o->saddr, o->martian ? ep_iv_full(a, alen * 8u) : full,
+				      alen, alen == 4 ? "ip saddr" : "ip6 saddr");
 		if (!x->q->has_sport)
 			add_condition(a, o, o->sport, ep_iv_full(a, 16), 0, "tcp sport");
 	}
