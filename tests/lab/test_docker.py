@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from dockerlab import (EDGE4, EDGE6, PORTS, DockerLab, LabUnavailable, answered,  # noqa: E402
-                       predicted, wait_until)
+from dockerlab import (CLIENT4, CLIENT_OF, EDGE4, EDGE6, PORTS, DockerLab,  # noqa: E402
+                       LabUnavailable, answered, holding_for, predicted, wait_until)
 
 NGINX = "pod ingress/nginx-7d9"
 TRAEFIK = "container traefik"
@@ -58,7 +58,7 @@ def outcomes_of(doc, address, port):
     rows = [row for row in doc["ports"] if row["origin"] == "external"
             and row["address"] == address and row["port"] == port]
     assert len(rows) == 1, f"{len(rows)} rows for {address}:{port} from outside"
-    return rows[0]["outcomes"]
+    return holding_for(rows[0]["outcomes"], CLIENT_OF[address])
 
 
 def checked(lab, wanted, ports=PORTS):
@@ -70,7 +70,7 @@ def checked(lab, wanted, ports=PORTS):
         for port in ports:
             got = answered(lab.curl(address, port))
             assert got == who, f"the lab itself: {address}:{port}"
-            assert predicted(outcomes_of(doc, address, port)) == got, f"{address}:{port}"
+            assert predicted(outcomes_of(doc, address, port), CLIENT_OF[address]) == got, f"{address}:{port}"
     return doc
 
 
@@ -154,7 +154,7 @@ def test_without_container(lab):
     lab.kill_proxies()
     lab.pod()
     foretold = lab.edgepath_json("path", "443", "--without", "container:traefik")
-    assert predicted(foretold["outcomes"]) == NGINX
+    assert predicted(foretold["outcomes"], CLIENT4) == NGINX
     lab.docker.stop("traefik")
     assert answered(lab.curl(EDGE4, 443)) == NGINX
 
@@ -191,7 +191,7 @@ def test_published_on_loopback_only(lab):
     lab.traefik(publish=[("127.0.0.1", 8080, 8080)])
     checked(lab, {EDGE4: "refused", EDGE6: "refused"}, ports=(8080,))
     inside = lab.edgepath_json("path", "--origin", "host", "127.0.0.1:8080")
-    assert predicted(inside["outcomes"]) == TRAEFIK
+    assert predicted(inside["outcomes"], "127.0.0.1") == TRAEFIK
     assert [via["comm"] for via in inside["outcomes"][0]["via"]] == ["docker-proxy"]
     assert answered(lab.curl("127.0.0.1", 8080, netns=lab.edge)) == TRAEFIK
 

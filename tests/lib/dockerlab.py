@@ -13,6 +13,7 @@ cgroups; with the last process the mounts and the network namespaces go too.
 """
 import glob
 import hashlib
+import ipaddress
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from dockerlab_image import SYSTEM_PATH, build_image, make_certificate, server_c
 
 EDGE4, EDGE6 = "203.0.113.10", "2001:db8::10"
 CLIENT4, CLIENT6 = "203.0.113.2", "2001:db8::2"
+CLIENT_OF = {EDGE4: CLIENT4, EDGE6: CLIENT6}
 PORTS = (80, 443, 8080)
 NEEDED = ("dockerd", "containerd", "runc", "nginx", "openssl", "curl", "ip", "nsenter", "unshare",
           "mount", "ldd", "iptables", "iptables-legacy")
@@ -362,11 +364,18 @@ def answered(answer):
     return answer.error
 
 
-def predicted(outcomes):
-    """Who gets it according to edgepath's outcomes: container X, pod NS/NAME, a process's comm,
-    or the verdict where nobody does; several joined by "or"."""
+def holding_for(outcomes, client):
+    """The outcomes that hold for packets from the address `client`."""
+    address = ipaddress.ip_address(client)
+    return [outcome for outcome in outcomes
+            if any(address in ipaddress.ip_network(prefix) for prefix in outcome["saddr"])]
+
+
+def predicted(outcomes, client):
+    """Who gets what `client` sends according to edgepath's outcomes: container X, pod NS/NAME, a
+    process's comm, or the verdict where nobody does; several joined by "or"."""
     names = []
-    for outcome in outcomes:
+    for outcome in holding_for(outcomes, client):
         receiver = outcome.get("receiver") or {}
         container, pod = receiver.get("container"), receiver.get("pod")
         if outcome["verdict"] != "delivered":
