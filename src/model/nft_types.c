@@ -92,7 +92,8 @@ static const struct type types[EP_NFT_TYPE_COUNT] = {
 	[EP_NFT_MH_TYPE] = {1},
 	[EP_NFT_TIME] = {8, .host_order = true},
 	[EP_NFT_MARK] = {4, .host_order = true, .hex = 8},
-	[EP_NFT_IFINDEX] = {4, .host_order = true},
+	/* The loopback device is 1 in every namespace. */
+	[EP_NFT_IFINDEX] = {4, .host_order = true, .symbols = SYMBOLS({1, "\"lo\""})},
 	[EP_NFT_ARPHRD] = {2, .host_order = true,
 			   .symbols = SYMBOLS({1, "ether"}, {512, "ppp"}, {772, "loopback"},
 					      {65534, "none"})},
@@ -126,7 +127,13 @@ static const struct type types[EP_NFT_TYPE_COUNT] = {
 	[EP_NFT_ICMP6_CODE] = {1},
 	[EP_NFT_ICMPX_CODE] = {1},
 	[EP_NFT_DEVGROUP] = {4, .host_order = true, .symbols = SYMBOLS({0, "\"default\""})},
-	[EP_NFT_DSCP] = {1, .hex = 2},
+	[EP_NFT_DSCP] = {1, .hex = 2,
+			 .symbols = SYMBOLS({0, "cs0"}, {1, "lephb"}, {8, "cs1"}, {16, "cs2"},
+					    {24, "cs3"}, {32, "cs4"}, {40, "cs5"}, {48, "cs6"},
+					    {56, "cs7"}, {10, "af11"}, {12, "af12"}, {14, "af13"},
+					    {18, "af21"}, {20, "af22"}, {22, "af23"}, {26, "af31"},
+					    {28, "af32"}, {30, "af33"}, {34, "af41"}, {36, "af42"},
+					    {38, "af43"}, {44, "va"}, {46, "ef"})},
 	[EP_NFT_ECN] = {1},
 	[EP_NFT_FIB_ADDR] = {4, .host_order = true,
 			     .symbols = SYMBOLS({0, "unspec"}, {1, "unicast"}, {2, "local"},
@@ -229,7 +236,7 @@ void ep_nft_put_flags(struct ep_buf *out, enum ep_nft_type type, uint64_t flags,
 }
 
 void ep_nft_put_value(struct ep_buf *out, enum ep_nft_type type, const uint8_t *v, uint32_t len,
-		      bool big_endian)
+		      bool host_order)
 {
 	const struct type *t = type_of(type);
 	uint64_t n;
@@ -244,7 +251,7 @@ void ep_nft_put_value(struct ep_buf *out, enum ep_nft_type type, const uint8_t *
 		put_hex(out, v, len);
 		return;
 	}
-	n = ep_nft_value_num(v, len, t->host_order && !big_endian);
+	n = ep_nft_value_num(v, len, host_order);
 	if (t->flags)
 		ep_nft_put_flags(out, type, n, ",");
 	else
@@ -289,22 +296,22 @@ static bool put_name_range(struct ep_buf *out, const uint8_t *lo, const uint8_t 
 }
 
 void ep_nft_put_range(struct ep_buf *out, enum ep_nft_type type, const uint8_t *lo,
-		      const uint8_t *hi, uint32_t len, bool big_endian)
+		      const uint8_t *hi, uint32_t len, bool host_order)
 {
 	int plen;
 
 	if (!memcmp(lo, hi, len)) {
-		ep_nft_put_value(out, type, lo, len, big_endian);
+		ep_nft_put_value(out, type, lo, len, host_order);
 		return;
 	}
 	if (type == EP_NFT_IFNAME && put_name_range(out, lo, hi, len))
 		return;
 	plen = ep_nft_type_is_addr(type) ? prefix_of(lo, hi, len) : -1;
-	ep_nft_put_value(out, type, lo, len, big_endian);
+	ep_nft_put_value(out, type, lo, len, host_order);
 	if (plen >= 0) {
 		ep_buf_printf(out, "/%d", plen);
 		return;
 	}
 	ep_buf_puts(out, "-");
-	ep_nft_put_value(out, type, hi, len, big_endian);
+	ep_nft_put_value(out, type, hi, len, host_order);
 }

@@ -67,14 +67,14 @@ unsigned ep_nft_type_fields(uint32_t type, enum ep_nft_type ret[static 5]);
 
 /* The number in len bytes (at most 8 of them). */
 uint64_t ep_nft_value_num(const uint8_t *v, uint32_t len, bool host_order);
-/* One value as nft writes it; big_endian: whatever the type's own order is. */
+/* One value as nft writes it; host_order counts for numbers only. */
 void ep_nft_put_value(struct ep_buf *out, enum ep_nft_type type, const uint8_t *v, uint32_t len,
-		      bool big_endian);
+		      bool host_order);
 /* Flags of a flag type, separated by sep; "0x0" if none. */
 void ep_nft_put_flags(struct ep_buf *out, enum ep_nft_type type, uint64_t flags, const char *sep);
 /* lo-hi, a prefix, or one value. */
 void ep_nft_put_range(struct ep_buf *out, enum ep_nft_type type, const uint8_t *lo,
-		      const uint8_t *hi, uint32_t len, bool big_endian);
+		      const uint8_t *hi, uint32_t len, bool host_order);
 void ep_nft_put_quoted(struct ep_buf *out, const char *s, size_t len);
 
 #endif

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Expressions that compute a register: constants, dice, hashes, bits and byte order. */
+#include "model/nft_text.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <string.h>
+
+static struct ep_load *load_number(struct ep_nft_text *t, uint64_t dreg, const char *text)
+{
+	struct ep_load *l = ep_text_load(t, dreg, 4, text, EP_NFT_INTEGER);
+
+	if (l)
+		l->parts[0].host = true;
+	return l;
+}
+
+static const char *with_offset(struct ep_nft_text *t, const char *text, uint64_t offset)
+{
+	return offset ? ep_sprintf(t->a, "%s offset %llu", text, (unsigned long long)offset) : text;
+}
+
+void ep_text_numgen(struct ep_nft_text *t, const struct ep_expr *e)
+{
+	bool random = ep_attr_num(e, NFTA_NG_TYPE, 0) == NFT_NG_RANDOM;
+	const char *text = ep_sprintf(t->a, "numgen %s mod %llu", random ? "random" : "inc",
+				      (unsigned long long)ep_attr_num(e, NFTA_NG_MODULUS, 0));
+
+	load_number(t, ep_attr_num(e, NFTA_NG_DREG, 0),
+		    with_offset(t, text, ep_attr_num(e, NFTA_NG_OFFSET, 0)));
+}
+
+void ep_text_hash(struct ep_nft_text *t, const struct ep_expr *e)
+{
+	unsigned long long mod = ep_attr_num(e, NFTA_HASH_MODULUS, 0);
+	unsigned long long seed = ep_attr_num(e, NFTA_HASH_SEED, 0);
+	const char *text = "symhash";
+
+	if (ep_attr_num(e, NFTA_HASH_TYPE, NFT_HASH_JENKINS) == NFT_HASH_JENKINS) {
+		uint64_t len = ep_attr_num(e, NFTA_HASH_LEN, 0);
+
+		text = len <= EP_TEXT_REGS * 4 ?
+			       ep_text_expr(t, ep_attr_num(e, NFTA_HASH_SREG, 0), (uint32_t)len) :
+			       NULL;
+		text = ep_sprintf(t->a, "jhash %s", text ? text : "[?]");
+	}
+	text = ep_sprintf(t->a, "%s mod %llu", text, mod);
+	if (seed)
+		text = ep_sprintf(t->a, "%s seed 0x%llx", text, seed);
+	load_number(t, ep_attr_num(e, NFTA_HASH_DREG, 0),
+		    with_offset(t, text, ep_attr_num(e, NFTA_HASH_OFFSET, 0)));
+}
+
+/* ---- options of TCP, extension headers of IPv6 ---- */
+
+static const struct {
+	uint8_t type;
+	const char *name;
+	uint8_t offset, len;
+} tcp_options[] = {
+	{2, "maxseg size", 2, 2},     {3, "window count", 2, 1},    {4, "sack-perm", 0, 1},
+	{8, "timestamp tsval", 2, 4}, {8, "timestamp tsecr", 6, 4},
+};
+
+static const char *exthdr_name(struct ep_nft_text *t, const struct ep_expr *e, bool present)
+{
+	uint64_t type = ep_attr_num(e, NFTA_EXTHDR_TYPE, 0);
+	uint64_t offset = ep_attr_num(e, NFTA_EXTHDR_OFFSET, 0);
+	uint64_t len = ep_attr_num(e, NFTA_EXTHDR_LEN, 0);
+
+	if (ep_attr_num(e, NFTA_EXTHDR_OP, NFT_EXTHDR_OP_IPV6) != NFT_EXTHDR_OP_TCPOPT)
+		return present ? ep_sprintf(t->a, "exthdr %u", (unsigned)type) : NULL;
+	for (size_t i = 0; i < EP_ARRAY_SIZE(tcp_options); i++) {
+		if (tcp_options[i].type == type &&
+		    (present || (tcp_options[i].offset == offset && tcp_options[i].len == len)))
+			return ep_sprintf(t->a, "tcp option %.*s",
+					  (int)(present ? strcspn(tcp_options[i].name, " ") :
+							  strlen(tcp_options[i].name)),
+					  tcp_options[i].name);
+	}
+	return present ? ep_sprintf(t->a, "tcp option %u", (unsigned)type) :
+			 ep_sprintf(t->a, "tcp option @%u,%u,%u", (unsigned)type,
+				    (unsigned)offset * 8, (unsigned)len * 8);
+}
+
+void ep_text_exthdr(struct ep_nft_text *t, const struct ep_expr *e)
+{
+	bool present = ep_attr_num(e, NFTA_EXTHDR_FLAGS, 0) & NFT_EXTHDR_F_PRESENT;
+	const char *name = exthdr_name(t, e, present);
+	uint64_t len = ep_attr_num(e, NFTA_EXTHDR_LEN, 0);
+
+	if (!name || len > EP_TEXT_REGS * 4) {
+		ep_text_unknown(t, e);
+		return;
+	}
+	if (ep_attr_has(e, NFTA_EXTHDR_SREG)) {
+		const struct ep_load *l = ep_text_at(t, ep_attr_num(e, NFTA_EXTHDR_SREG, 0));
+
+		ep_text_add(t, "%s set %s", name, l ? ep_text_of(t, l) : "[?]");
+		return;
+	}
+	ep_text_load(t, ep_attr_num(e, NFTA_EXTHDR_DREG, 0), present ? 1 : (uint32_t)len, name,
+		     present ? EP_NFT_BOOLEAN : EP_NFT_INTEGER);
+}
+
+/* ---- constants ---- */
+
+void ep_text_immediate(struct ep_nft_text *t, const struct ep_expr *e)
+{
+	const struct ep_attr *at = ep_attr_get(e, NFTA_IMMEDIATE_DATA);
+	struct ep_load *l;
+
+	if (at && at->kind == EP_ATTR_VERDICT) {
+		ep_text_verdict(t, at->verdict);
+		return;
+	}
+	if (!at || at->kind != EP_ATTR_BYTES || at->len > EP_TEXT_REGS * 4) {
+		ep_text_unknown(t, e);
+		return;
+	}
+	l = ep_text_load(t, ep_attr_num(e, NFTA_IMMEDIATE_DREG, 0), at->len, "", EP_NFT_INTEGER);
+	if (l)
+		l->imm = at->bytes;
+}
+
+/* ---- bits ---- */
+
+bool ep_text_mask_run(const uint8_t *mask, uint32_t len, unsigned *ret_first, unsigned *ret_bits)
+{
+	unsigned first = 0, last = 0, n = 0;
+
+	for (unsigned i = 0; i < len * 8; i++) {
+		if (!(mask[i / 8] & 0x80 >> i % 8))
+			continue;
+		if (!n++)
+			first = i;
+		last = i;
+	}
+	*ret_first = first;
+	*ret_bits = n;
+	return n && last - first + 1 == n;
+}
+
+/* A field that was masked out of its bytes, and shifted down: the field itself. */
+static bool shifted_field(struct ep_nft_text *t, struct ep_load *l, uint32_t shift)
+{
+	const struct ep_field *f = NULL;
+	unsigned first, bits;
+	uint16_t proto = l->base == NFT_PAYLOAD_NETWORK_HEADER ? t->l3 : (uint16_t)t->l4;
+
+	if (l->is_payload && l->mask && ep_text_mask_run(l->mask, l->len, &first, &bits) &&
+	    l->len * 8u - first - bits == shift)
+		f = ep_field_find(l->base, proto, l->offset + first, bits, false);
+	if (!f)
+		return false;
+	l->n_parts = 1;
+	l->parts[0] = (struct ep_part){
+		.text = f->text, .type = f->type, .len = l->len, .full_len = l->len};
+	l->mask = l->xor = NULL;
+	return true;
+}
+
+static void shift(struct ep_nft_text *t, struct ep_load *l, const struct ep_expr *e, bool left)
+{
+	uint32_t len = 0, n;
+	const uint8_t *data = ep_attr_bytes(e, NFTA_BITWISE_DATA, &len);
+
+	n = data && len == 4 ? (uint32_t)ep_nft_value_num(data, len, true) : 0;
+	if (!left && shifted_field(t, l, n))
+		return;
+	l->parts[0].text = ep_sprintf(t->a, "(%s %s %u)", ep_text_of(t, l), left ? "<<" : ">>", n);
+	l->n_parts = 1;
+	l->parts[0].len = l->len;
+	l->mask = l->xor = l->imm = NULL;
+}
+
+void ep_text_bitwise(struct ep_nft_text *t, const struct ep_expr *e)
+{
+	uint64_t sreg = ep_attr_num(e, NFTA_BITWISE_SREG, 0);
+	uint64_t dreg = ep_attr_num(e, NFTA_BITWISE_DREG, 0);
+	uint64_t op = ep_attr_num(e, NFTA_BITWISE_OP, NFT_BITWISE_BOOL);
+	struct ep_load *src = ep_text_at(t, sreg), *l, copy;
+	uint32_t mask_len = 0, xor_len = 0;
+	const uint8_t *mask = ep_attr_bytes(e, NFTA_BITWISE_MASK, &mask_len);
+	const uint8_t * xor = ep_attr_bytes(e, NFTA_BITWISE_XOR, &xor_len);
+
+	if (!src) {
+		ep_text_unknown(t, e);
+		return;
+	}
+	copy = *src;
+	l = ep_text_load(t, dreg, copy.len, NULL, EP_NFT_NONE);
+	if (!l)
+		return;
+	*l = copy;
+	if (op == NFT_BITWISE_LSHIFT || op == NFT_BITWISE_RSHIFT) {
+		shift(t, l, e, op == NFT_BITWISE_LSHIFT);
+		return;
+	}
+	if (op != NFT_BITWISE_BOOL || mask_len != l->len || xor_len != l->len || l->mask) {
+		l->parts[0].text = "[bitwise]";
+		l->parts[0].len = l->len;
+		l->n_parts = 1;
+		l->mask = l->xor = l->imm = NULL;
+		return;
+	}
+	l->mask = mask;
+	l->xor = xor;
+}
+
+/* Its names stay; numbers in host order are in network order from here on, or the other way. */
+void ep_text_byteorder(struct ep_nft_text *t, const struct ep_expr *e)
+{
+	struct ep_load *src = ep_text_at(t, ep_attr_num(e, NFTA_BYTEORDER_SREG, 0)), *l, copy;
+
+	if (!src) {
+		ep_text_unknown(t, e);
+		return;
+	}
+	copy = *src;
+	l = ep_text_load(t, ep_attr_num(e, NFTA_BYTEORDER_DREG, 0), copy.len, NULL, EP_NFT_NONE);
+	if (!l)
+		return;
+	*l = copy;
+	for (unsigned i = 0; i < l->n_parts; i++)
+		l->parts[i].host = ep_attr_num(e, NFTA_BYTEORDER_OP, 0) == NFT_BYTEORDER_NTOH;
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Comparisons: of a value, of its prefix, of some bits, of flags, with a range. */
+#include "model/nft_text.h"
+
+#include <ctype.h>
+#include <linux/in.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <string.h>
+
+static const char *const cmp_ops[] = {
+	[NFT_CMP_EQ] = "",     [NFT_CMP_NEQ] = "!= ", [NFT_CMP_LT] = "< ",
+	[NFT_CMP_LTE] = "<= ", [NFT_CMP_GT] = "> ",   [NFT_CMP_GTE] = ">= ",
+};
+
+/* ---- both dialects ---- */
+
+/* Names of nft's that iptables has an option for, in iptables' order. */
+static const struct option {
+	const char *name, *module, *option;
+	uint8_t rank;
+} options[] = {
+	{"ip saddr", "", "-s", 1},
+	{"ip6 saddr", "", "-s", 1},
+	{"ip daddr", "", "-d", 2},
+	{"ip6 daddr", "", "-d", 2},
+	{"iifname", "", "-i", 3},
+	{"oifname", "", "-o", 4},
+	{"meta l4proto", "", "-p", 5},
+	{"ip protocol", "", "-p", 5},
+	{"ip6 nexthdr", "", "-p", 5},
+	{"tcp sport", "", "--sport", EP_RANK_LAST},
+	{"tcp dport", "", "--dport", EP_RANK_LAST},
+	{"udp sport", "", "--sport", EP_RANK_LAST},
+	{"udp dport", "", "--dport", EP_RANK_LAST},
+	{"meta mark", "-m mark ", "--mark", EP_RANK_LAST},
+};
+
+static const struct option *option_of(const char *name)
+{
+	for (size_t i = 0; i < EP_ARRAY_SIZE(options); i++) {
+		if (!strcmp(options[i].name, name))
+			return &options[i];
+	}
+	return NULL;
+}
+
+/* "0x00004000/0x0000ffff" as "0x4000/0xffff". */
+static void shorten_hex(char *s)
+{
+	char *out = s;
+
+	while (*s) {
+		*out++ = *s++;
+		if (out[-1] == 'x')
+			for (; *s == '0' && s[1] && s[1] != '/'; s++)
+				;
+	}
+	*out = 0;
+}
+
+/* iptables writes interfaces without quotes, their beginnings with "+", and ranges with ":". */
+static const char *xt_value(struct ep_nft_text *t, const char *option, const char *right)
+{
+	size_t n = strlen(right);
+	char *s = ep_strdup(t->a, right);
+
+	if (s[0] == '"' && n >= 2) {
+		s[n - 1] = 0;
+		s++;
+		n -= 2;
+		if (n && s[n - 1] == '*')
+			s[n - 1] = '+';
+	} else if (!strcmp(option, "--mark")) {
+		shorten_hex(s);
+	} else if (option[1] == '-' && strchr(s, '-')) {
+		*strchr(s, '-') = ':';
+	}
+	return s;
+}
+
+void ep_text_relation(struct ep_nft_text *t, const char *left, const char *op, const char *right)
+{
+	const struct option *o = t->xt ? option_of(left) : NULL;
+
+	if (o && (!*op || !strcmp(op, "!= "))) {
+		ep_text_add(t, "%s%s%s %s", o->module, *op ? "! " : "", o->option,
+			    xt_value(t, o->option, right));
+		t->pieces.v[t->pieces.n - 1].rank = o->rank;
+	} else {
+		ep_text_add(t, "%s %s%s", left, op, right);
+	}
+}
+
+/* ---- values ---- */
+
+static const char *value_text(struct ep_nft_text *t, const struct ep_part *p, const uint8_t *v,
+			      uint32_t len)
+{
+	struct ep_buf b = {0};
+	const char *ret;
+
+	if (ep_nft_type_is_addr(p->type) && len < p->full_len) {
+		uint8_t whole[16] = {0};
+
+		memcpy(whole, v, len < sizeof(whole) ? len : sizeof(whole));
+		ep_nft_put_value(&b, p->type, whole, p->full_len, p->host);
+		ep_buf_printf(&b, "/%u", len * 8);
+	} else {
+		ep_nft_put_value(&b, p->type, v, len, p->host);
+	}
+	ret = ep_strdup(t->a, ep_buf_str(&b));
+	ep_buf_free(&b);
+	return ret;
+}
+
+static bool all_zero(const uint8_t *v, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++) {
+		if (v[i])
+			return false;
+	}
+	return true;
+}
+
+/* ---- under a mask ---- */
+
+static bool prefix_under_mask(struct ep_nft_text *t, const struct ep_load *l, const char *op,
+			      const uint8_t *v, uint32_t len)
+{
+	const struct ep_part *p = &l->parts[0];
+	unsigned first, bits;
+
+	if (!ep_nft_type_is_addr(p->type))
+		return false;
+	if (all_zero(l->mask, len))
+		bits = 0;
+	else if (!ep_text_mask_run(l->mask, len, &first, &bits) || first)
+		return false;
+	ep_text_relation(t, p->text, op, ep_sprintf(t->a, "%s/%u", value_text(t, p, v, len), bits));
+	return true;
+}
+
+static bool field_under_mask(struct ep_nft_text *t, const struct ep_load *l, const char *op,
+			     const uint8_t *v, uint32_t len)
+{
+	const struct ep_field *f = NULL;
+	struct ep_part p = {0};
+	unsigned first, bits, n;
+	uint64_t num;
+	uint8_t be[8];
+
+	if (!l->is_payload || len > 8 || !ep_text_mask_run(l->mask, len, &first, &bits))
+		return false;
+	f = ep_field_find(l->base, l->base == NFT_PAYLOAD_NETWORK_HEADER ? t->l3 : (uint16_t)t->l4,
+			  l->offset + first, bits, false);
+	if (!f)
+		return false;
+	n = (bits + 7) / 8;
+	num = ep_nft_value_num(v, len, false) >> (len * 8 - first - bits);
+	for (int i = 7; i >= 0; i--, num >>= 8)
+		be[i] = (uint8_t)num;
+	p.type = f->type;
+	ep_text_relation(t, f->text, op, value_text(t, &p, be + 8 - n, n));
+	return true;
+}
+
+static const char *flag_names(struct ep_nft_text *t, enum ep_nft_type type, uint64_t flags)
+{
+	struct ep_buf b = {0};
+	char *ret;
+
+	ep_nft_put_flags(&b, type, flags, ",");
+	ret = ep_strdup(t->a, ep_buf_str(&b));
+	ep_buf_free(&b);
+	if (t->xt) {
+		for (char *p = ret; *p; p++)
+			*p = (char)toupper((unsigned char)*p);
+	}
+	return ret;
+}
+
+/* "ct state established,related"; "tcp flags syn / fin,syn,rst,ack". */
+static bool flags_under_mask(struct ep_nft_text *t, const struct ep_load *l, uint64_t op,
+			     const uint8_t *v, uint32_t len)
+{
+	const struct ep_part *p = &l->parts[0];
+	const char *mask, *want;
+	uint64_t val;
+
+	if (!ep_nft_type_is_flags(p->type) || op > NFT_CMP_NEQ || len > 8)
+		return false;
+	val = ep_nft_value_num(v, len, p->host);
+	mask = flag_names(t, p->type, ep_nft_value_num(l->mask, len, p->host));
+	want = val ? flag_names(t, p->type, val) : "";
+	if (t->xt && p->type == EP_NFT_TCP_FLAG)
+		ep_text_add(t, "%s--tcp-flags %s %s", op == NFT_CMP_NEQ ? "! " : "", mask,
+			    val ? want : "NONE");
+	else if (val)
+		ep_text_add(t, "%s %s%s / %s", p->text, cmp_ops[op], want, mask);
+	else
+		ep_text_add(t, "%s %s%s", p->text, op == NFT_CMP_EQ ? "! " : "", mask);
+	return true;
+}
+
+static void cmp_masked(struct ep_nft_text *t, const struct ep_load *l, uint64_t op,
+		       const uint8_t *v, uint32_t len)
+{
+	const char *op_text = cmp_ops[op];
+	bool plain = l->n_parts == 1 && len == l->len && all_zero(l->xor, len);
+
+	if (plain &&
+	    (prefix_under_mask(t, l, op_text, v, len) || field_under_mask(t, l, op_text, v, len) ||
+	     flags_under_mask(t, l, op, v, len)))
+		return;
+	if (t->xt && plain && op <= NFT_CMP_NEQ && !strcmp(l->parts[0].text, "meta mark")) {
+		ep_text_relation(t, l->parts[0].text, op_text,
+				 ep_sprintf(t->a, "%s/%s", value_text(t, &l->parts[0], v, len),
+					    value_text(t, &l->parts[0], l->mask, len)));
+		return;
+	}
+	ep_text_add(t, "%s %s%s", ep_text_of(t, l), op == NFT_CMP_EQ ? "== " : op_text,
+		    value_text(t, &l->parts[0], v, len));
+}
+
+/* ---- what later expressions know from it ---- */
+
+static uint8_t l3_of_ethertype(uint64_t type)
+{
+	return type == 0x0800 ? NFPROTO_IPV4 :
+	       type == 0x86dd ? NFPROTO_IPV6 :
+	       type == 0x0806 ? NFPROTO_ARP :
+				0;
+}
+
+static void learn(struct ep_nft_text *t, const struct ep_load *l, const uint8_t *v, uint32_t len)
+{
+	int piece = (int)t->pieces.n - 1;
+
+	if (l->is_l4 && len == 1) {
+		t->l4 = v[0];
+		t->l4_piece = piece;
+	}
+	if (l->is_l3 && len <= 2) {
+		t->l3 = len == 1 ? v[0] : l3_of_ethertype(ep_nft_value_num(v, len, false));
+		t->l3_piece = piece;
+	}
+}
+
+/* ---- cmp ---- */
+
+/* "x >= lo" and "x <= hi" of the same register, one after the other. */
+static bool closes_range(struct ep_nft_text *t, const struct ep_load *l, uint64_t reg, uint64_t op,
+			 const uint8_t *v, uint32_t len)
+{
+	const struct ep_part *p = &l->parts[0];
+	struct ep_buf b = {0};
+
+	if (op != NFT_CMP_LTE || t->gte_piece < 0 || t->gte_piece != (int)t->pieces.n - 1 ||
+	    t->gte_reg != reg)
+		return false;
+	t->pieces.n--;
+	t->gte_piece = -1;
+	ep_nft_put_range(&b, p->type, t->gte, v, len, p->host);
+	ep_text_relation(t, p->text, "", ep_buf_str(&b));
+	ep_buf_free(&b);
+	return true;
+}
+
+static void cmp_parts(struct ep_nft_text *t, const struct ep_load *l, const char *op,
+		      const uint8_t *v, uint32_t len)
+{
+	const char *left = "", *right = "";
+
+	for (unsigned i = 0, at = 0; i < l->n_parts; at += l->parts[i++].len) {
+		const struct ep_part *p = &l->parts[i];
+		/* Strings are compared as far as the data goes. */
+		uint32_t n = i + 1 == l->n_parts ? len - at : p->len;
+		const char *value;
+
+		if (at + n > len || !n)
+			return;
+		value = value_text(t, p, v + at, n);
+		if (!*op)
+			ep_text_relation(t, p->text, op, value);
+		left = ep_sprintf(t->a, "%s%s%s", left, *left ? " . " : "", p->text);
+		right = ep_sprintf(t->a, "%s%s%s", right, *right ? " . " : "", value);
+	}
+	if (*op)
+		ep_text_relation(t, left, op, right);
+}
+
+void ep_text_cmp(struct ep_nft_text *t, const struct ep_expr *e)
+{
+	uint64_t reg = ep_attr_num(e, NFTA_CMP_SREG, 0);
+	uint64_t op = ep_attr_num(e, NFTA_CMP_OP, UINT32_MAX);
+	const struct ep_load *l = ep_text_at(t, reg);
+	uint32_t len = 0, covered = 0;
+	const uint8_t *v = ep_attr_bytes(e, NFTA_CMP_DATA, &len);
+
+	for (unsigned i = 0; l && i < l->n_parts; i++)
+		covered += l->parts[i].len;
+	if (!l || l->imm || !v || !len || len > covered || op >= EP_ARRAY_SIZE(cmp_ops)) {
+		ep_text_unknown(t, e);
+		return;
+	}
+	if (l->mask) {
+		cmp_masked(t, l, op, v, len);
+		return;
+	}
+	if (closes_range(t, l, reg, op, v, len))
+		return;
+	/* A whole set of flags, compared as one value. */
+	if (ep_nft_type_is_flags(l->parts[0].type) && op == NFT_CMP_EQ)
+		ep_text_add(t, "%s == %s", l->parts[0].text, value_text(t, &l->parts[0], v, len));
+	else
+		cmp_parts(t, l, cmp_ops[op], v, len);
+	if (op == NFT_CMP_EQ)
+		learn(t, l, v, len);
+	if (op == NFT_CMP_GTE) {
+		t->gte_piece = (int)t->pieces.n - 1;
+		t->gte_reg = reg;
+		t->gte = v;
+	}
+}
+
+void ep_text_range(struct ep_nft_text *t, const struct ep_expr *e)
+{
+	const struct ep_load *l = ep_text_at(t, ep_attr_num(e, NFTA_RANGE_SREG, 0));
+	uint64_t op = ep_attr_num(e, NFTA_RANGE_OP, NFT_RANGE_EQ);
+	uint32_t lo_len = 0, hi_len = 0;
+	const uint8_t *lo = ep_attr_bytes(e, NFTA_RANGE_FROM_DATA, &lo_len);
+	const uint8_t *hi = ep_attr_bytes(e, NFTA_RANGE_TO_DATA, &hi_len);
+	struct ep_buf b = {0};
+
+	if (!l || l->imm || !lo || !hi || lo_len != hi_len || lo_len != l->len) {
+		ep_text_unknown(t, e);
+		return;
+	}
+	ep_nft_put_range(&b, l->parts[0].type, lo, hi, lo_len, l->parts[0].host);
+	ep_text_relation(t, ep_text_of(t, l), op == NFT_RANGE_NEQ ? "!= " : "", ep_buf_str(&b));
+	ep_buf_free(&b);
+}
