@@ -82,7 +82,8 @@ static struct ep_ivset v6_local_set(struct ep_walk *w, const struct ep_netns *ns
 		if (i->addr.len == 16 && (!dev || i->ifindex == dev))
 			set = ep_iv_or(w->arena, set, prefix_set(w, &i->addr, 128, 16));
 	ep_each(r, &ns->routes)
-		if (r->family == AF_INET6 && r->type == RTN_LOCAL && through_dev(r, dev))
+		if (r->family == AF_INET6 && r->table == RT_TABLE_LOCAL && r->type == RTN_LOCAL &&
+		    through_dev(r, dev))
 			set = ep_iv_or(w->arena, set, prefix_set(w, &r->dst, r->dst_len, 16));
 	return set;
 }

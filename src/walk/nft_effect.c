@@ -17,7 +17,7 @@ static bool get_addr(struct ep_nft_vm *vm, const struct ep_expr *e, uint16_t nla
 	uint8_t x[16];
 	struct ep_byte *b = ep_reg(&vm->regs, ep_attr_num(e, nla, ~0ull), alen);
 
-	if (!b || !ep_bytes_const(b, alen, x))
+	if (!b || !ep_bytes_settle(vm->w, b, alen, x))
 		return false;
 	*ret = ep_addr_of(x, alen);
 	return true;
@@ -28,7 +28,7 @@ static bool get_port(struct ep_nft_vm *vm, const struct ep_expr *e, uint16_t nla
 	uint8_t x[2];
 	struct ep_byte *b = ep_reg(&vm->regs, ep_attr_num(e, nla, ~0ull), 2);
 
-	if (!b || !ep_bytes_const(b, 2, x))
+	if (!b || !ep_bytes_settle(vm->w, b, 2, x))
 		return false;
 	*ret = (uint16_t)(x[0] << 8 | x[1]);
 	return true;
@@ -39,7 +39,7 @@ static bool get_u32(struct ep_nft_vm *vm, uint64_t reg, uint32_t *ret)
 	uint8_t x[4];
 	struct ep_byte *b = ep_reg(&vm->regs, reg, 4);
 
-	if (!b || !ep_bytes_const(b, 4, x))
+	if (!b || !ep_bytes_settle(vm->w, b, 4, x))
 		return false;
 	memcpy(ret, x, 4);
 	return true;
@@ -209,7 +209,7 @@ enum ep_nft_next ep_nft_ct_set(struct ep_nft_vm *vm, const struct ep_expr *e)
 		struct ep_byte *b = ep_reg(&vm->regs, sreg, 2);
 		uint8_t x[2];
 
-		if (!b || !ep_bytes_const(b, 2, x))
+		if (!b || !ep_bytes_settle(vm->w, b, 2, x))
 			return ep_nft_unknown(vm, "ct zone set to something open");
 		memcpy(&vm->w->p.ct_zone, x, 2);
 		return EP_NFT_NEXT;

@@ -4,6 +4,7 @@
 
 #include "walk/nft_regs.h"
 
+#define EP_MAX_SETTLE  64    /* values of a variable that are followed one by one */
 #define EP_MAX_SCATTER 65536 /* intervals that one masked comparison may expand to */
 
 struct ep_byte *ep_reg(struct ep_regs *r, uint64_t reg, size_t len)
@@ -271,6 +272,38 @@ trial:
 		return true;
 	}
 	return false;
+}
+
+bool ep_bytes_settle(struct ep_walk *w, struct ep_byte *b, size_t len, uint8_t *out)
+{
+	int var = single_var(b, len);
+	ep_u128 value, n = 0;
+
+	if (ep_bytes_const(b, len, out))
+		return true;
+	if (var < 0 || !ep_bytes_defined(b, len))
+		return false;
+	for (size_t i = 0; i < w->vars.v[var].dom.n; i++)
+		n += w->vars.v[var].dom.v[i].hi - w->vars.v[var].dom.v[i].lo + 1;
+	if (n > EP_MAX_SETTLE)
+		return false;
+	while (!ep_iv_single(w->vars.v[var].dom, &value)) {
+		ep_u128 first = w->vars.v[var].dom.v[0].lo;
+
+		if (w->ended)
+			return false;
+		if (ep_w_in(w, var, ep_iv_range(w->arena, first, first)))
+			continue;
+	}
+	for (size_t i = 0; i < len; i++) {
+		unsigned shift = w->vars.v[var].bits - 8 - b[i].idx * 8u;
+
+		if (b[i].kind == EP_BYTE_VAR)
+			b[i] = (struct ep_byte){.kind = EP_BYTE_CONST,
+						.c = ((uint8_t)(value >> shift) & b[i].mask) ^
+						     b[i].c};
+	}
+	return ep_bytes_const(b, len, out);
 }
 
 bool ep_bytes_between(struct ep_walk *w, const struct ep_byte *b, const uint8_t *lo,

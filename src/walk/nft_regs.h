@@ -39,6 +39,8 @@ bool ep_reg_val(struct ep_regs *r, uint64_t reg, const struct ep_val *v, size_t 
 struct ep_byte ep_byte_of(const struct ep_val *v, size_t bytes, size_t idx);
 /* All constant? Then copies them out. */
 bool ep_bytes_const(const struct ep_byte *b, size_t len, uint8_t *out);
+/* Constants, if need be by splitting over the values of one variable that has few of them. */
+bool ep_bytes_settle(struct ep_walk *w, struct ep_byte *b, size_t len, uint8_t *out);
 /* Does the register hold any byte of an open variable? */
 bool ep_bytes_open(const struct ep_byte *b, size_t len);
 bool ep_bytes_defined(const struct ep_byte *b, size_t len);
