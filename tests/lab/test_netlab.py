@@ -28,12 +28,21 @@ time.sleep(60)
 """
 
 
+def _runs(pid):
+    """A zombie, which waits for init to notice, runs no more."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def _leftovers(name, place, pids):
     with open("/proc/self/mounts") as mounts:
         mounted = place in mounts.read()
     return [what for what, there in (
         (name, os.path.exists("/run/netns/" + name)), (place, os.path.exists(place)),
-        ("mount", mounted), *((f"pid {p}", os.path.exists(f"/proc/{p}")) for p in pids)) if there]
+        ("mount", mounted), *((f"pid {p}", _runs(p)) for p in pids)) if there]
 
 
 @pytest.mark.parametrize("way", ["exit", "SIGTERM", "SIGINT", "SIGKILL"])

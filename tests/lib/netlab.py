@@ -38,7 +38,7 @@ PREFIX = f"ept-{os.getpid()}-"
 
 # How long a connection may stay without an answer before it counts as dropped. Everything else
 # answers within a few milliseconds; a dead neighbour within 3 * RETRANS_MS.
-TIMEOUT = 0.25
+TIMEOUT = 0.2
 RETRANS_MS = 40
 
 
@@ -223,14 +223,14 @@ class Lab:
     def ns(self, *shorts):
         """Creates namespaces, lo up. The kernel's defaults that a machine's own settings would
         leak into (forwarding, rp_filter, error rate limits) are set explicitly."""
+        _run(["ip", "-batch", "-"], "".join(f"netns add {self.prefix + s}\n" for s in shorts))
         for short in shorts:
             name = self.prefix + short
-            _run(["ip", "netns", "add", name])
             self.spaces[short] = space = _Namespace(name)
             for key, value in _NS_SYSCTLS:
                 with contextlib.suppress(LabError):
                     space.call("sysctl", key, value)
-            self.ip(short, "link set lo up")
+            space.call("lo_up")
         return self.prefix + shorts[0]
 
     def name(self, short):
@@ -248,10 +248,9 @@ class Lab:
         included)."""
         self.ip(ns_a, f"link add {if_a} type veth peer name {if_b} netns {self.name(ns_b)}",
                 *_address_lines(if_a, addrs_a))
-        self.ip(ns_b, *_address_lines(if_b, addrs_b))
+        self.ip(ns_b, *_address_lines(if_b, addrs_b), f"link show dev {if_b}")
         self._fast_neighbours((ns_a, if_a), (ns_b, if_b))
         self.settle(ns_a, if_a)
-        self.settle(ns_b, if_b)
 
     def bridge(self, ns, name, addrs, ports=()):
         self.ip(ns, f"link add {name} type bridge", *_address_lines(name, addrs),
@@ -502,22 +501,28 @@ def edge_topology(lab, containers=2):
     containers c1, c2, … (eth0; default route by the bridge). IPv4 and IPv6, forwarding on. The
     client owns a few more source addresses, to which the host routes."""
     edge = Edge(containers=tuple(f"c{n}" for n in range(1, containers + 1)))
+    ports = {short: f"ve-{short}" for short in edge.containers}
     lab.ns("cl", "host", *edge.containers)
-    lab.veth("cl", "eth0", [edge.client4 + "/24", edge.client6 + "/64"],
-             "host", "eth0", [edge.host4 + "/24", edge.host6 + "/64"])
-    lab.ip("cl", *(f"addr add {a}/{'128' if f == 6 else '32'} dev lo"
-                   + (" nodad" if f == 6 else "")
-                   for f, addrs in edge.more_sources.items() for a in addrs))
-    lab.ip("host", f"route add default via {edge.client4}",
-           f"route add default via {edge.client6}")
-    lab.bridge("host", "br0", [edge.bridge4 + "/16", edge.bridge6 + "/64"])
+    # Few calls of ip, each for one namespace: hundreds of tests wait for this.
+    lab.ip("host", f"link add eth0 type veth peer name eth0 netns {lab.name('cl')}",
+           "link add br0 type bridge",
+           *(f"link add {port} type veth peer name eth0 netns {lab.name(short)}"
+             for short, port in ports.items()),
+           *_address_lines("eth0", [edge.host4 + "/24", edge.host6 + "/64"]),
+           *_address_lines("br0", [edge.bridge4 + "/16", edge.bridge6 + "/64"]),
+           *(f"link set {port} master br0 up" for port in ports.values()))
+    lab.ip("cl", *_address_lines("eth0", [edge.client4 + "/24", edge.client6 + "/64"]),
+           *_address_lines("lo", [a for addrs in edge.more_sources.values() for a in addrs]),
+           "link show dev eth0")
     for number, short in enumerate(edge.containers, 1):
-        lab.veth("host", f"ve-{short}", [], short, "eth0",
-                 [edge.container(number, 4) + "/16", edge.container(number, 6) + "/64"])
-        lab.ip("host", f"link set ve-{short} master br0")
-        lab.ip(short, f"route add default via {edge.bridge4}",
+        lab.ip(short, *_address_lines("eth0", [edge.container(number, 4) + "/16",
+                                               edge.container(number, 6) + "/64"]),
+               "link show dev eth0", f"route add default via {edge.bridge4}",
                f"route add default via {edge.bridge6}")
-    lab.settle("host", *(f"ve-{short}" for short in edge.containers), "br0")
+    lab.ip("host", *(f"link show dev {device}" for device in ("eth0", *ports.values(), "br0")),
+           f"route add default via {edge.client4}", f"route add default via {edge.client6}")
+    lab._fast_neighbours(("cl", "eth0"), ("host", "eth0"), ("host", "br0"),
+                         *((short, "eth0") for short in edge.containers))
     lab.wait_reachable("cl", edge.host4, edge.host6)
     lab.wait_reachable("host", *(edge.container(n, f) for n in range(1, containers + 1)
                                  for f in (4, 6)))

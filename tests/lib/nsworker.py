@@ -4,6 +4,7 @@
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import select
 import signal
@@ -250,13 +251,19 @@ def _do_sysctl(state, key, value):
         knob.write(str(value))
 
 
+def _do_lo_up(state):
+    """SIOCSIFFLAGS on lo (netdevice(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, 0x8914, struct.pack("16sH14x", b"lo", 0x1 | 0x40))
+
+
 def _do_read(state, path):
     with open(path) as source:
         return source.read()
 
 
 _COMMANDS = {"listen": _do_listen, "kill": _do_kill, "connect": _do_connect,
-             "sysctl": _do_sysctl, "read": _do_read}
+             "sysctl": _do_sysctl, "lo_up": _do_lo_up, "read": _do_read}
 
 
 def worker(pipe_fd, netns_path):
