@@ -44,12 +44,23 @@ const struct ep_step *ep_block_step(const struct ep_outcome *o)
 	return last && one_of(last->action, words) ? last : NULL;
 }
 
+/* Of random outcomes of one share, one that somebody gets stands for the others. */
 const struct ep_outcome *ep_main_outcome(const struct ep_result *r)
 {
-	ep_each(o, &r->outcomes)
-		if (!o->martian)
+	const struct ep_outcome *first = NULL;
+
+	ep_each(o, &r->outcomes) {
+		if (o->martian)
+			continue;
+		if (!first)
+			first = o;
+		if (first->probability >= 1 || o->probability < first->probability ||
+		    !ep_iv_eq(o->saddr, first->saddr) || !ep_iv_eq(o->sport, first->sport))
+			break;
+		if (o->verdict == EP_DELIVERED)
 			return o;
-	return NULL;
+	}
+	return first;
 }
 
 const char *ep_step_place(struct ep_arena *a, const struct ep_step *s)

@@ -124,7 +124,6 @@ static void nobody_at_target(struct ep_check *c, const struct ep_answer *a,
 	ep_finding_gist(c, f, "packets are sent to %s, where nobody listens on the port",
 			target_text(c, o));
 	show_rule(c, f, by);
-	ep_remedies(c, f, a, NULL);
 }
 
 static void kept_from_listener(struct ep_check *c, const struct ep_answer *a)

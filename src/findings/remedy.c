@@ -58,7 +58,8 @@ static void foretell(struct ep_check *c, struct ep_remedy *m, const struct ep_an
 	const char *port = ep_port_text(c, a->port);
 	struct ep_who who = o ? ep_who_of_outcome(o) : (struct ep_who){};
 
-	m->verified = wanted ? all_reach(r, wanted) : !ep_result_unknown(r);
+	m->verified = wanted ? all_reach(r, wanted) :
+			       ep_result_delivers(r) && !ep_result_unknown(r);
 	if (ep_result_unknown(r) || !o) {
 		m->then = ep_sprintf(c->arena, "who receives %s then is not known", port);
 	} else if (who.kind == EP_WHO_NONE) {
@@ -137,22 +138,71 @@ static bool stop_container(struct ep_check *c, struct ep_finding *f, const struc
 	return true;
 }
 
-static void delete_rule(struct ep_check *c, struct ep_finding *f, const struct ep_answer *a,
-			const struct ep_who *wanted, const struct ep_step *s)
-{
-	struct ep_owner owner = ep_rule_owner(c->s, c->arena, s);
-	struct ep_without w = {};
-	struct ep_remedy *m = ep_push(c->arena, &f->remedies);
-	bool unowned = !strcmp(owner.kind, "unowned");
+typedef EP_VEC(const struct ep_step *) step_list;
 
-	*ep_push(c->arena, &w.rules) = s->rule.nft ? (const void *)s->rule.nft : s->rule.xt;
-	if (unowned) {
-		m->command = delete_command(c, s);
-		m->text = ep_sprintf(c->arena, "delete rule %s", ep_step_place(c->arena, s));
-	} else {
-		m->text = ep_sprintf(c->arena, "have %s take its rule %s back", owner.kind,
-				     ep_step_place(c->arena, s));
+/* The rules that stand between the packet and wanted, the deciding one first. */
+static step_list in_the_way(struct ep_check *c, const struct ep_answer *a,
+			    const struct ep_step *first, const struct ep_who *wanted)
+{
+	step_list l = {};
+
+	*ep_push(c->arena, &l) = first;
+	if (!wanted)
+		return l;
+	ep_each(h, &a->heirs) {
+		if (ep_who_same(&h->who, wanted))
+			return l;
+		if (h->by)
+			*ep_push(c->arena, &l) = h->by;
 	}
+	l.n = 1;
+	return l;
+}
+
+static bool deletable(struct ep_check *c, const struct ep_answer *a, const struct ep_step *s)
+{
+	return s->kind == EP_STEP_RULE && s->netns == a->query.netns && s->family && s->table &&
+	       s->chain && !strcmp(ep_rule_owner(c->s, c->arena, s).kind, "unowned");
+}
+
+/* Positions shift when a rule goes: those further down go first. */
+static void sort_steps(step_list *l)
+{
+	for (size_t i = 1; i < l->n; i++)
+		for (size_t j = i; j > 0; j--) {
+			const struct ep_step **x = &l->v[j - 1], **y = &l->v[j], *tmp = *x;
+
+			if (ep_rule_position(&(*x)->rule) >= ep_rule_position(&(*y)->rule))
+				break;
+			*x = *y;
+			*y = tmp;
+		}
+}
+
+static void delete_rules(struct ep_check *c, struct ep_finding *f, const struct ep_answer *a,
+			 const struct ep_who *wanted, const struct ep_step *first)
+{
+	step_list l = in_the_way(c, a, first, wanted);
+	struct ep_remedy *m = ep_push(c->arena, &f->remedies);
+	const char *places = "", *commands = "";
+	struct ep_without w = {};
+	bool can = true;
+
+	sort_steps(&l);
+	ep_each(s, &l) {
+		const char *place = ep_step_place(c->arena, *s);
+
+		*ep_push(c->arena, &w.rules) = (*s)->rule.nft ? (const void *)(*s)->rule.nft :
+								(*s)->rule.xt;
+		places = ep_sprintf(c->arena, "%s%s%s", places, *places ? ", " : "", place);
+		can = can && deletable(c, a, *s);
+		if (can)
+			commands = ep_sprintf(c->arena, "%s%s%s", commands, *commands ? " && " : "",
+					      delete_command(c, *s));
+	}
+	m->command = can ? commands : NULL;
+	m->text = can ? ep_sprintf(c->arena, "delete %s", places) :
+			ep_sprintf(c->arena, "have those who wrote them take back %s", places);
 	foretell(c, m, a, &w, wanted);
 }
 
@@ -165,7 +215,6 @@ void ep_remedies(struct ep_check *c, struct ep_finding *f, const struct ep_answe
 
 	if (wanted && stop_container(c, f, a, wanted, &taker))
 		return;
-	if (by && by->netns == a->query.netns && by->family && by->table && by->chain &&
-	    by->kind == EP_STEP_RULE)
-		delete_rule(c, f, a, wanted, by);
+	if (by && by->netns == a->query.netns && by->kind == EP_STEP_RULE)
+		delete_rules(c, f, a, wanted, by);
 }

@@ -36,6 +36,8 @@ const char *ep_text_escape(struct ep_text *t, const char *s); /* "" for NULL */
 /* s, or s cut to width columns with an ellipsis. */
 const char *ep_text_cut(struct ep_text *t, const char *s, unsigned width);
 const char *ep_text_paint(struct ep_text *t, const char *s, enum ep_paint p);
+/* Ends the line, without the blanks that it ended with. */
+void ep_text_newline(struct ep_text *t);
 /* Words joined by sep. */
 const char *ep_text_join(struct ep_arena *a, const ep_strs *l, const char *sep);
 
@@ -43,6 +45,8 @@ const char *ep_text_join(struct ep_arena *a, const ep_strs *l, const char *sep);
 void ep_text_completeness(struct ep_text *t, const struct ep_snapshot *s);
 /* "container traefik (172.18.0.2:443)", "nobody: dropped by ip filter INPUT policy" */
 const char *ep_text_end(struct ep_text *t, const struct ep_snapshot *s, const struct ep_outcome *o);
+/* For which clients an outcome holds: "from 10.0.0.0/8", "from all others"; "" for all. */
+const char *ep_text_clients(struct ep_text *t, const struct ep_outcome *o, unsigned width);
 const char *ep_text_netns(struct ep_text *t, const struct ep_snapshot *s, uint64_t ino);
 /* "33 %" */
 const char *ep_text_share(struct ep_text *t, double p);

@@ -54,6 +54,15 @@ void ep_text_cell(struct ep_text *t, const char *s, unsigned width, enum ep_pain
 		ep_buf_puts(t->out, " ");
 }
 
+void ep_text_newline(struct ep_text *t)
+{
+	struct ep_buf *b = t->out;
+
+	while (b->len && b->s[b->len - 1] == ' ')
+		b->s[--b->len] = '\0';
+	ep_buf_puts(b, "\n");
+}
+
 /* Length in bytes of the line that s begins with, and where the next one starts. */
 static size_t line_end(const char *s, unsigned width, size_t *ret_next)
 {
@@ -99,8 +108,10 @@ void ep_text_wrap(struct ep_text *t, const char *first, const char *rest, const 
 	if (other > indent)
 		indent = other;
 	lines = ep_text_lines(t->a, s, t->style->width > indent ? t->style->width - indent : 0);
-	ep_each(l, &lines)
-		ep_buf_printf(t->out, "%s%s\n", l == lines.v ? first : rest, *l);
+	ep_each(l, &lines) {
+		ep_buf_printf(t->out, "%s%s", l == lines.v ? first : rest, *l);
+		ep_text_newline(t);
+	}
 }
 
 void ep_text_command(struct ep_text *t, const char *indent, const char *s)

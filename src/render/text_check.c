@@ -132,38 +132,57 @@ struct row {
 
 typedef EP_VEC(struct row) rows;
 
-/* "traefik", "10.0.0.0/8: nginx", "33 %: nginx" */
-static const char *end_line(struct ep_text *t, const struct ep_check *c, const struct ep_result *r,
-			    const struct ep_outcome *o)
-{
-	const char *end = ep_text_end(t, c->s, o), *cond = "";
+struct end {
+	const char *clients, *who;
+	double p;
+};
 
-	if (o->probability < 1)
-		cond = ep_sprintf(t->a, "%s: ", ep_text_share(t, o->probability));
-	else if (o != ep_main_outcome(r) && o->conditions.n)
-		cond = ep_sprintf(
-			t->a, "%s: ",
-			ep_text_cut(t, ep_text_escape(t, ep_text_join(t->a, &o->conditions, ", ")),
-				    40));
-	return ep_sprintf(t->a, "%s%s", cond, end);
+typedef EP_VEC(struct end) end_list;
+
+/* Outcomes that read alike are one. */
+static end_list ends_of(struct ep_text *t, const struct ep_check *c, const struct ep_result *r)
+{
+	end_list out = {};
+
+	ep_each(o, &r->outcomes) {
+		bool main = o == ep_main_outcome(r) && o->probability >= 1;
+		const char *clients = main ? "" : ep_text_clients(t, o, 40);
+		const char *who = ep_text_end(t, c->s, o);
+		struct end *to = NULL;
+
+		if (o->martian)
+			continue;
+		ep_each(e, &out)
+			if (!strcmp(e->who, who) && !strcmp(e->clients, clients))
+				to = e;
+		if (!to) {
+			to = ep_push(t->a, &out);
+			*to = (struct end){clients, who, 0};
+		}
+		to->p += o->probability;
+	}
+	return out;
 }
 
+/* "traefik", "from 10.0.0.0/8: nginx", "33 %: nginx" */
 static void fill_ends(struct ep_text *t, const struct ep_check *c, const struct ep_answer *a,
 		      struct row *r)
 {
-	size_t more = 0;
+	end_list l = ends_of(t, c, a->result);
 
-	ep_each(o, &a->result->outcomes) {
-		if (o->martian)
-			continue;
+	ep_each(e, &l) {
+		const char *share = e->p < 0.999 ? ep_text_share(t, e->p) : "";
+		bool both = *share && *e->clients;
+
 		if (r->ends.n > MAX_OTHERS)
-			more++;
-		else
-			*ep_push(t->a, &r->ends) = end_line(t, c, a->result, o);
+			break;
+		*ep_push(t->a, &r->ends) = ep_sprintf(t->a, "%s%s%s%s%s", share, both ? " " : "",
+						      e->clients, *share || *e->clients ? ": " : "",
+						      e->who);
 	}
-	if (more)
+	if (l.n > r->ends.n)
 		*ep_push(t->a, &r->ends) =
-			ep_sprintf(t->a, "and %zu more: see edgepath path", more);
+			ep_sprintf(t->a, "and %zu more: see edgepath path", l.n - r->ends.n);
 	if (!r->ends.n)
 		*ep_push(t->a, &r->ends) = "nobody";
 }
@@ -213,14 +232,15 @@ static void put_row(struct ep_text *t, const struct row *r, unsigned addr_w, uns
 		ep_strs l = ep_text_lines(t->a, *e, who_w);
 
 		ep_each(s, &l)
-			*ep_push(t->a, &who) = s == l.v ? *s : ep_sprintf(t->a, "%s", *s);
+			*ep_push(t->a, &who) = *s;
 	}
 	lines = who.n > r->addrs.n ? who.n : r->addrs.n;
 	for (size_t i = 0; i < lines; i++) {
 		ep_text_cell(t, i ? "" : ep_sprintf(t->a, "%u", r->port), 7, EP_BOLD);
 		ep_text_cell(t, i < r->addrs.n ? r->addrs.v[i] : "", addr_w + 2, EP_PLAIN);
 		if (i) {
-			ep_buf_printf(t->out, "%s\n", i < who.n ? who.v[i] : "");
+			ep_buf_puts(t->out, i < who.n ? who.v[i] : "");
+			ep_text_newline(t);
 			continue;
 		}
 		ep_text_cell(t, who.v[0], who_w + 2, EP_PLAIN);
@@ -275,9 +295,30 @@ static const char *ports_of(struct ep_text *t, const findings *g)
 	return ep_text_join(t->a, &out, ", ");
 }
 
+/* "ip nat DOCKER #3 (80), #2 (443)" */
+static const char *rule_list(struct ep_text *t, const findings *g)
+{
+	const char *out = "", *last = "";
+
+	ep_each(f, g) {
+		const char *place = (*f)->step ? ep_step_place(t->a, (*f)->step) : "", *nr;
+
+		if (!*place)
+			continue;
+		nr = strrchr(place, '#');
+		if (nr && !strncmp(place, last, (size_t)(nr - place)))
+			out = ep_sprintf(t->a, "%s, %s (%u)", out, nr, (*f)->port);
+		else
+			out = ep_sprintf(t->a, "%s%s%s (%u)", out, *out ? ", " : "", place,
+					 (*f)->port);
+		last = place;
+	}
+	return out;
+}
+
 static void rule_lines(struct ep_text *t, const findings *g)
 {
-	ep_strs places = {};
+	const char *list;
 
 	if (g->n == 1) {
 		ep_each(e, &g->v[0]->evidence)
@@ -285,11 +326,9 @@ static void rule_lines(struct ep_text *t, const findings *g)
 				     "           ", *e);
 		return;
 	}
-	ep_each(f, g)
-		if ((*f)->step)
-			*ep_push(t->a, &places) = ep_step_place(t->a, (*f)->step);
-	if (places.n)
-		ep_text_wrap(t, "  Rules: ", "         ", ep_text_join(t->a, &places, ", "));
+	list = rule_list(t, g);
+	if (*list)
+		ep_text_wrap(t, "  Rules: ", "         ", list);
 }
 
 struct mend {
@@ -355,8 +394,10 @@ static void put_mend(struct ep_text *t, const struct mend *m)
 		then = ep_sprintf(t->a, "%s receives %s", r->gets, ports_of(t, &m->of));
 	if (then)
 		ep_text_wrap(t, "         ", "         ",
-			     ep_sprintf(t->a, "then %s (%s)", then,
-					m->verified ? "verified" : "not what is wanted"));
+			     ep_sprintf(t->a, "then %s%s", then,
+					m->verified ? " (verified)" :
+					r->gets     ? " (not enough)" :
+						      ""));
 	ep_each(s, &m->side_effects)
 		ep_text_wrap(t, "         ", "           ",
 			     ep_sprintf(t->a, "side effect: %s", *s));
@@ -367,7 +408,7 @@ static void see_also(struct ep_text *t, const struct ep_check_doc *d, const stru
 	const struct ep_edge *first = d->check->spec->edges.n ? d->check->spec->edges.v : NULL;
 	char buf[EP_ADDRSTR];
 
-	if (!f->port || !f->edges.n)
+	if (!f->port || !f->edges.n || f->severity < EP_SEV_CRITICAL)
 		return;
 	if (f->edges.v[0] == first)
 		snprintf(buf, sizeof(buf), "%u", f->port);

@@ -32,7 +32,7 @@ static const char *delivered(struct ep_text *t, const struct ep_snapshot *s,
 	char buf[EP_ADDRSTR];
 
 	if (o->final.netns != s->host_netns && o->final.addr.len)
-		text = ep_sprintf(t->a, "%s %s(%s)", text, "",
+		text = ep_sprintf(t->a, "%s at %s", text,
 				  ep_addrport_str(&o->final.addr, o->final.port, buf));
 	if (o->via.n)
 		text = ep_sprintf(t->a, "%s, via %s (pid %d)", text,
@@ -42,25 +42,23 @@ static const char *delivered(struct ep_text *t, const struct ep_snapshot *s,
 
 const char *ep_text_end(struct ep_text *t, const struct ep_snapshot *s, const struct ep_outcome *o)
 {
-	const struct ep_step *block = ep_block_step(o), *divert = ep_divert_step(o);
+	const struct ep_step *block = ep_block_step(o);
 	char buf[EP_ADDRSTR];
 
+	ep_addrport_str(&o->final.addr, o->final.port, buf);
 	switch (o->verdict) {
 	case EP_DELIVERED:
 		return delivered(t, s, o);
 	case EP_FORWARDED:
-		return ep_sprintf(t->a, "leaves this host to %s%s%s",
-				  ep_addrport_str(&o->final.addr, o->final.port, buf),
+		return ep_sprintf(t->a, "leaves this host to %s%s%s", buf,
 				  o->final.dev ? " by " : "", ep_text_escape(t, o->final.dev));
 	case EP_UNKNOWN:
 		return ep_sprintf(t->a, "unknown: %s", ep_text_escape(t, o->reason));
 	case EP_REFUSED:
-		return divert ? ep_sprintf(t->a, "nobody: refused at %s",
-					   ep_addrport_str(&o->final.addr, o->final.port, buf)) :
-				"nobody: refused";
+		return ep_divert_step(o) ? ep_sprintf(t->a, "nobody: refused at %s", buf) :
+					   "nobody: refused";
 	case EP_UNREACHABLE:
-		return ep_sprintf(t->a, "nobody: %s unreachable",
-				  ep_addrport_str(&o->final.addr, o->final.port, buf));
+		return ep_sprintf(t->a, "nobody: %s unreachable", buf);
 	default:
 		if (block)
 			return ep_sprintf(t->a, "nobody: %s by %s", ep_verdict_name(o->verdict),
@@ -68,6 +66,48 @@ const char *ep_text_end(struct ep_text *t, const struct ep_snapshot *s, const st
 		return ep_sprintf(t->a, "nobody: %s%s%s", ep_verdict_name(o->verdict),
 				  o->reason ? ", " : "", ep_text_escape(t, o->reason));
 	}
+}
+
+/* Conditions are in nft's words; these are for people. */
+static const struct {
+	const char *nft, *people;
+	bool others;
+} words[] = {
+	{"ip saddr != ", "not from ", true},
+	{"ip6 saddr != ", "not from ", true},
+	{"ip saddr ", "from ", false},
+	{"ip6 saddr ", "from ", false},
+	{"tcp sport != ", "not from port ", true},
+	{"tcp sport ", "from port ", false},
+};
+
+static size_t word_of(const char *cond)
+{
+	size_t i = 0;
+
+	while (i < EP_ARRAY_SIZE(words) && strncmp(cond, words[i].nft, strlen(words[i].nft)) != 0)
+		i++;
+	return i;
+}
+
+const char *ep_text_clients(struct ep_text *t, const struct ep_outcome *o, unsigned width)
+{
+	ep_strs out = {};
+	bool others = true;
+
+	ep_each(c, &o->conditions) {
+		size_t i = word_of(*c);
+
+		others = others && i < EP_ARRAY_SIZE(words) && words[i].others;
+		*ep_push(t->a, &out) =
+			i == EP_ARRAY_SIZE(words) ?
+				ep_text_escape(t, *c) :
+				ep_sprintf(t->a, "%s%s", words[i].people,
+					   ep_text_escape(t, *c + strlen(words[i].nft)));
+	}
+	if (!out.n)
+		return "";
+	return others ? "from all others" : ep_text_cut(t, ep_text_join(t->a, &out, ", "), width);
 }
 
 void ep_text_completeness(struct ep_text *t, const struct ep_snapshot *s)

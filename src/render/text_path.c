@@ -21,7 +21,7 @@
 
 #define HOOK_WIDTH  12
 #define TABLE_WIDTH 16
-#define MAX_TREES   8
+#define MAX_TREES   4 /* outcomes that are drawn; of the others only the end is told */
 
 struct line {
 	const char *hook, *table; /* "" after the first line of a row */
@@ -153,6 +153,15 @@ static const char *table_cell(struct ep_text *t, const struct ep_step *s)
 			  prio);
 }
 
+static const char *heir_text(struct ep_text *t, const struct ep_heir *h)
+{
+	if (h->who.kind != EP_WHO_NONE)
+		return ep_who_text(t->a, &h->who);
+	return h->outcome->verdict == EP_UNKNOWN ?
+		       "unknown" :
+		       ep_sprintf(t->a, "nobody (%s)", ep_verdict_name(h->outcome->verdict));
+}
+
 static void add_heirs(struct ep_text *t, const struct ep_path_doc *d, const struct ep_outcome *o,
 		      lines *l)
 {
@@ -177,8 +186,8 @@ static void add_heirs(struct ep_text *t, const struct ep_path_doc *d, const stru
 		else
 			continue;
 		add(t, l, "", "",
-		    ep_sprintf(t->a, "%snever reached: %s, %s", glyphs_of(t)->cut, what,
-			       ep_text_end(t, d->doc.s, h->outcome)),
+		    ep_sprintf(t->a, "%snever reached: %s %s %s", glyphs_of(t)->cut, what,
+			       glyphs_of(t)->arrow, heir_text(t, h)),
 		    EP_DIM);
 	}
 }
@@ -248,6 +257,8 @@ static void add_other(struct ep_text *t, const struct ep_path_doc *d, const stru
 	};
 	const char *action = ep_text_escape(t, s->action), *to = ep_text_escape(t, s->to);
 
+	if (strstr(action, to))
+		to = "";
 	add(t, l, words[s->kind], "",
 	    ep_sprintf(t->a, "%s%s%s", action, *action && *to ? " " : "", to), EP_PLAIN);
 	if (s->kind == EP_STEP_LOCAL && !ep_divert_step(o))
@@ -329,10 +340,10 @@ static void verdict(struct ep_text *t, const struct ep_path_doc *d, const struct
 		enum ep_paint paint;
 	} words[] = {
 		[EP_DELIVERED] = {"Received by ", EP_GREEN},
-		[EP_REFUSED] = {"Received by ", EP_RED},
-		[EP_REJECTED] = {"Received by ", EP_RED},
-		[EP_DROPPED] = {"Received by ", EP_RED},
-		[EP_UNREACHABLE] = {"Received by ", EP_RED},
+		[EP_REFUSED] = {"Received by ", EP_YELLOW},
+		[EP_REJECTED] = {"Received by ", EP_YELLOW},
+		[EP_DROPPED] = {"Received by ", EP_YELLOW},
+		[EP_UNREACHABLE] = {"Received by ", EP_YELLOW},
 		[EP_FORWARDED] = {"It ", EP_GREEN},
 		[EP_UNKNOWN] = {"Who receives it is ", EP_MAGENTA},
 	};
@@ -351,15 +362,13 @@ static void verdict(struct ep_text *t, const struct ep_path_doc *d, const struct
 
 static const char *which(struct ep_text *t, const struct ep_outcome *o)
 {
-	const char *cond =
-		ep_text_cut(t, ep_text_escape(t, ep_text_join(t->a, &o->conditions, ", ")), 200);
-	const char *share = o->probability < 1 ? ep_sprintf(t->a, "%s of connections",
-							    ep_text_share(t, o->probability)) :
-						 "";
+	const char *clients = ep_text_clients(t, o, 200);
+	const char *share = o->probability < 1 ? ep_text_share(t, o->probability) : "";
 
-	if (!o->conditions.n)
-		return *share ? share : "all clients";
-	return ep_sprintf(t->a, "%s%sclients with %s", share, *share ? ", " : "", cond);
+	if (*share)
+		return ep_sprintf(t->a, "%s of connections%s%s", share, *clients ? " " : "",
+				  clients);
+	return *clients ? ep_sprintf(t->a, "connections %s", clients) : "all connections";
 }
 
 static void outcomes(struct ep_text *t, const struct ep_path_doc *d)
