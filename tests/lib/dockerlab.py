@@ -36,8 +36,9 @@ PORTS = (80, 443, 8080)
 NEEDED = ("dockerd", "containerd", "runc", "nginx", "openssl", "curl", "ip", "nsenter", "unshare",
           "mount", "ldd", "iptables", "iptables-legacy")
 
-# by: what the answering server calls itself; error: curl's reason when nobody answered.
-Answer = namedtuple("Answer", "by status error")
+# by: what the answering server calls itself; saw: the client address that it saw; error: curl's
+# reason when nobody answered.
+Answer = namedtuple("Answer", "by saw status error")
 Pod = namedtuple("Pod", "namespace name container id netns pids")
 
 
@@ -334,7 +335,8 @@ class DockerLab:
         status = re.search(r"(?m)^HTTP/\S+ (\d+)", done.stdout)
         failed = re.search(r"(?m)^\* .*failed: (.+?)\s*$", done.stderr)
         error = failed.group(1) if failed else f"curl status {done.returncode}"
-        return Answer(by and by.group(1), status and int(status.group(1)),
+        saw = re.search(r"(?im)^x-saw-client: *(?:::ffff:)?(\S+)", done.stdout)
+        return Answer(by and by.group(1), saw and saw.group(1), status and int(status.group(1)),
                       None if by else error)
 
     def edgepath(self, *args, binary=None, timeout=60):

@@ -11,7 +11,8 @@ SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def server_conf(answer, status, body, cert, where, listen, extra=""):
-    """An nginx configuration that answers everything with `body` and says who it is."""
+    """An nginx configuration that answers everything with `body`, and says in headers who it is
+    and what client address it saw."""
     lines = "\n".join(f"listen {at}{' ssl' if at.endswith(':443') else ''}{tail};"
                       for at, tail in listen)
     temp = "\n".join(f"{k}_temp_path {where}/{k};"
@@ -20,6 +21,7 @@ def server_conf(answer, status, body, cert, where, listen, extra=""):
             f"events {{ worker_connections 64; }}\nhttp {{\naccess_log off;\n{temp}\nserver {{\n"
             f"{lines}\nssl_certificate {cert}.crt; ssl_certificate_key {cert}.key;\n"
             f"default_type text/plain; add_header X-Answered-By {answer} always;\n"
+            f"add_header X-Saw-Client $remote_addr always;\n"
             f"location / {{ return {status} '{body}\\n'; }}\n}}\n}}\n")
 
 
