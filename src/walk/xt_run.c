@@ -11,6 +11,7 @@
 
 #define MAX_DEPTH 256     /* of nested chains; the kernel allows as many as there are jumps */
 #define MAX_RULES 2000000 /* tried in one run of a table */
+#define MAX_JUMPS 20000   /* followed in one run of a table; each is a step */
 
 struct frame {
 	const struct ep_xt_chain *chain;
@@ -24,7 +25,7 @@ struct run {
 	size_t next; /* rule of chain */
 	struct frame stack[MAX_DEPTH];
 	size_t depth;
-	unsigned seen;
+	unsigned seen, jumps;
 };
 
 /* What one rule led to. */
@@ -199,9 +200,9 @@ static enum next enter(struct run *r, const struct ep_xt_rule *rule, bool push)
 	const struct ep_xt_chain *c = ep_xt_chain_find(r->table, rule->chain ? rule->chain : "");
 
 	rule_step(r, rule, push ? "jump" : "goto", rule->chain);
-	if (!c || (push && r->depth == MAX_DEPTH)) {
+	if (!c || (push && r->depth == MAX_DEPTH) || ++r->jumps > MAX_JUMPS) {
 		ep_w_end(r->w, EP_UNKNOWN,
-			 c ? "chains of table %s are nested too deep" :
+			 c ? "jumps in table %s have no end" :
 			     "table %s lacks a chain that a rule jumps to",
 			 r->table->name);
 		return NEXT_ENDED;
