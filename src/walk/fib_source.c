@@ -88,7 +88,7 @@ static struct ep_ivset v6_local_set(struct ep_walk *w, const struct ep_netns *ns
 	return set;
 }
 
-struct ep_ivset ep_fib_type_set(struct ep_walk *w, struct ep_netns *ns, uint8_t alen, uint8_t type,
+static struct ep_ivset type_set(struct ep_walk *w, struct ep_netns *ns, uint8_t alen, uint8_t type,
 				uint32_t dev)
 {
 	struct ep_arena *a = w->arena;
@@ -107,15 +107,29 @@ struct ep_ivset ep_fib_type_set(struct ep_walk *w, struct ep_netns *ns, uint8_t 
 	return type == RTN_BROADCAST ? ep_iv_or(a, set, v4_special_broadcast(w)) : set;
 }
 
+/* All but unicast, which is what is left. */
+static const uint8_t special_types[] = {RTN_LOCAL,     RTN_BROADCAST,   RTN_MULTICAST, RTN_ANYCAST,
+					RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT};
+
+struct ep_ivset ep_fib_type_set(struct ep_walk *w, struct ep_netns *ns, uint8_t alen, uint8_t type,
+				uint32_t dev)
+{
+	struct ep_ivset set;
+
+	if (type != RTN_UNICAST)
+		return type_set(w, ns, alen, type, dev);
+	set = ep_iv_full(w->arena, alen * 8u);
+	for (size_t i = 0; i < EP_ARRAY_SIZE(special_types); i++)
+		set = ep_iv_minus(w->arena, set, type_set(w, ns, alen, special_types[i], dev));
+	return set;
+}
+
 uint8_t ep_fib_addr_type(struct ep_walk *w, struct ep_netns *ns, const struct ep_addr *addr,
 			 uint32_t dev)
 {
-	static const uint8_t types[] = {RTN_LOCAL,     RTN_BROADCAST,   RTN_MULTICAST, RTN_ANYCAST,
-					RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT};
-
-	for (size_t i = 0; i < EP_ARRAY_SIZE(types); i++)
-		if (ep_iv_has(ep_fib_type_set(w, ns, addr->len, types[i], dev), ep_addr_num(addr)))
-			return types[i];
+	for (size_t i = 0; i < EP_ARRAY_SIZE(special_types); i++)
+		if (ep_iv_has(type_set(w, ns, addr->len, special_types[i], dev), ep_addr_num(addr)))
+			return special_types[i];
 	return RTN_UNICAST;
 }
 
