@@ -35,7 +35,7 @@ from ruleset import shrink
 from topology import LoadError, Topology
 
 TIMEOUT = 0.25
-SHRINK_TRIES = 150
+SHRINK_TRIES = 250
 SHRINK_CASES = 6  # per worker
 
 

@@ -2,6 +2,7 @@
 """A ruleset as data that can be rendered, and made smaller piece by piece."""
 
 import copy
+import re
 
 
 class Rule:
@@ -135,22 +136,65 @@ def smaller(rulesets):
                 yield lambda s, i=i, t=t, c=c, r=r, m=m: s[i].tables[t].chains[c].rules[r].matches.pop(m)
 
 
+def _without_rules(rulesets, gone):
+    """A copy without the rules at these places (ruleset, table, chain, rule)."""
+    copied = copy.deepcopy(rulesets)
+    for i, t, c, r in sorted(gone, reverse=True):
+        copied[i].tables[t].chains[c].rules.pop(r)
+    return copied
+
+
+def _tidy(rulesets):
+    """A copy without chains, sets, tables and rulesets that nothing refers to any more."""
+    copied = copy.deepcopy(rulesets)
+    for rs in copied:
+        for _ in range(4):  # chains that called each other
+            text = rs.render()
+            for table in rs.tables:
+                table.chains = [c for c in table.chains if c.fixed or c.head and any(
+                    not r.fixed for r in c.rules) or "policy drop" in c.head or not c.head and
+                    re.search(rf"(jump|goto|-j|-g) {c.name}\b", text)]
+                table.objects = {n: o for n, o in table.objects.items() if f"@{n}" in text.replace(o, "")}
+        for table in rs.tables:
+            for c in table.chains:
+                if all(r.fixed for r in c.rules):
+                    c.rules.clear()
+        rs.tables = [t for t in rs.tables if any(c.rules or c.head == "DROP" or "drop" in c.head
+                                                 for c in t.chains)] or rs.tables[:1]
+        if "match-set" not in rs.render():
+            rs.ipsets = []
+    return copied
+
+
 def shrink(rulesets, still_wrong, tries):
     """The smallest list found for which still_wrong(list) holds, within so many tries. Edits that
     make a ruleset unloadable are none of ours: still_wrong says False then."""
-    progress = True
-    while progress and tries > 0:
-        progress = False
-        skip = 0
-        while tries > 0:
-            edits = list(smaller(rulesets))
-            if skip >= len(edits):
-                break
-            candidate = copy.deepcopy(rulesets)
-            edits[skip](candidate)
-            tries -= 1
-            if still_wrong(candidate):
-                rulesets, progress = candidate, True
-            else:
-                skip += 1
+    left = tries
+
+    def keep(candidate):
+        nonlocal rulesets, left
+        left -= 1
+        if left < 0 or not still_wrong(candidate):
+            return False
+        rulesets = candidate
+        return True
+
+    size = None
+    while left > 0 and size != 0:
+        places = [(i, t, c, r) for i, t, c, chain in _places(rulesets)
+                  for r in range(len(chain.rules)) if not chain.rules[r].fixed]
+        size = min(size or len(places), len(places) // 2)
+        for start in range(len(places) - size, -1, -size) if size else ():
+            keep(_without_rules(rulesets, places[start:start + size]))
+        size //= 2
+        keep(_tidy(rulesets))
+    skip = 0
+    while left > 0:
+        edits = list(smaller(rulesets))
+        if skip >= len(edits):
+            break
+        candidate = copy.deepcopy(rulesets)
+        edits[skip](candidate)
+        if not keep(candidate):
+            skip += 1
     return rulesets

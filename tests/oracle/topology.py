@@ -20,7 +20,7 @@ _CLONE_NEWNET = 0x40000000
 _NETLINK_NETFILTER = 12
 _ETH_P_ALL = 3
 
-# What the client's packets carry. A TCP stack that refuses answers with the same; a rule that
+# What the client's packets carry. A TCP stack that refuses answers with what it got; a rule that
 # rejects by a TCP reset answers with zero: so the two can be told apart on the wire.
 TOS = 0x10
 
@@ -216,7 +216,7 @@ def _negative(packet, protocol):
         return None
     if proto == 6 and len(packet) >= start + 14 and packet[start + 13] & 4:
         return struct.unpack_from("!H", packet,
-                                  start + 2)[0], "rst-stack" if tos & 0xfc == TOS else "rst-rule"
+                                  start + 2)[0], "rst-stack" if tos & 0xfc else "rst-rule"
     if proto == icmp and packet[start] in ((3,) if icmp == 1 else (1, 2, 3, 4)) and \
             len(packet) >= start + 8 + inner + 4:
         if icmp == 1:
