@@ -170,7 +170,7 @@ static void put_step(struct ctx *c, const struct ep_step *s)
 	OBJECT(c, NULL);
 	STRING(c, "kind", kinds[s->kind]);
 	NUMBER(c, "netns", s->netns);
-	STRING(c, "hook", s->hook);
+	STRING(c, "hook", s->kind == EP_STEP_RULE || s->kind == EP_STEP_CHAIN ? s->hook : NULL);
 	if (s->family)
 		NUMBER(c, "priority", s->priority);
 	else
