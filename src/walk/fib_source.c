@@ -228,6 +228,10 @@ static bool source_ok_v6(struct ep_walk *w, const char **why)
 		return martian(w, why, "martian source: multicast");
 	if (ep_w_val_range(w, &w->p.saddr, 1, 1))
 		return martian(w, why, "martian source: ::1");
+	if (ep_addr_num(&w->p.daddr) == 1) { /* rt6_need_strict(): its route is lo's alone */
+		*why = ep_w_sprintf(w, "no packet from %s is routed to ::1", w->p.in->name);
+		return false;
+	}
 	return true;
 }
 

@@ -113,6 +113,9 @@ static void lookup(struct ep_walk *w, bool output, struct ep_fib *f)
 		.output = output,
 	};
 
+	/* rt6_need_strict(): link-local addresses are those of the arriving device. */
+	if (!output && w->p.alen == 16 && w->p.daddr.b[0] == 0xfe && w->p.daddr.b[1] >> 6 == 2)
+		q.oif = w->p.in->ifindex;
 	ep_fib_lookup(w, w->ns, &q, f);
 }
 
