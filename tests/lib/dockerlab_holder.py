@@ -76,7 +76,8 @@ def _top_cgroups():
 
 
 def _remove_cgroups(folders, tops):
-    """Remove `folders` and the parents that they leave empty, and `tops` if empty."""
+    """Remove `folders` and the parents that they leave empty, and `tops` if empty: an
+    empty one is nobody's, runc and kubelet make it anew."""
     parents = set(map(Path, tops))
     for folder in folders:
         parts = Path(folder).parts
@@ -94,7 +95,6 @@ class Holder:
 
     def __init__(self):
         self.cgroups = set()
-        self.foreign = set()
 
     def prepare(self):
         pr_set_child_subreaper = 36
@@ -107,7 +107,6 @@ class Holder:
             subprocess.run(["mount", "--bind", "/run", "/var/run"], check=True)
         if not any(cgroup_roots()):
             subprocess.run(["mount", "-t", "cgroup2", "ept", "/sys/fs/cgroup"], check=True)
-        self.foreign = _top_cgroups()
         for folder in ("/run/netns", "/run/ept", "/run/lock", "/var/lib/docker"):
             os.mkdir(folder)
         signal.signal(signal.SIGCHLD, lambda *_: self.reap(os.WNOHANG))
@@ -182,7 +181,7 @@ class Holder:
             if not self.reap(os.WNOHANG):
                 break
             select.select([], [], [], 0.02)
-        _remove_cgroups(self.cgroups, _top_cgroups() - self.foreign)
+        _remove_cgroups(self.cgroups, _top_cgroups())
 
     def serve(self):
         print(json.dumps({"ready": True}), flush=True)
