@@ -177,6 +177,50 @@ unsigned ep_text_key(struct ep_nft_text *t, uint64_t reg, uint32_t len, struct e
 	return n;
 }
 
+/* ---- values ---- */
+
+/* The field's own bits of the loaded bytes, in network order; how many bytes they take. */
+static uint32_t shifted(const struct ep_part *p, const uint8_t *v, uint8_t ret[static 8])
+{
+	uint64_t n = ep_nft_value_num(v, p->len, false) >> p->shift;
+
+	n &= (1ull << p->bits) - 1;
+	for (int i = 7; i >= 0; i--, n >>= 8)
+		ret[i] = (uint8_t)n;
+	return (p->bits + 7u) / 8;
+}
+
+void ep_text_put_value(struct ep_buf *b, const struct ep_part *p, const uint8_t *v, uint32_t len)
+{
+	uint8_t bits[8], whole[16] = {0};
+
+	if (p->bits && len == p->len) {
+		uint32_t n = shifted(p, v, bits);
+
+		ep_nft_put_value(b, p->type, bits + 8 - n, n, false);
+	} else if (ep_nft_type_is_addr(p->type) && len < p->full_len && len <= sizeof(whole)) {
+		memcpy(whole, v, len);
+		ep_nft_put_value(b, p->type, whole, p->full_len, p->host);
+		ep_buf_printf(b, "/%u", len * 8);
+	} else {
+		ep_nft_put_value(b, p->type, v, len, p->host);
+	}
+}
+
+void ep_text_put_range(struct ep_buf *b, const struct ep_part *p, const uint8_t *lo,
+		       const uint8_t *hi)
+{
+	if (!p->bits) {
+		ep_nft_put_range(b, p->type, lo, hi, p->len, p->host);
+		return;
+	}
+	ep_text_put_value(b, p, lo, p->len);
+	if (memcmp(lo, hi, p->len)) {
+		ep_buf_puts(b, "-");
+		ep_text_put_value(b, p, hi, p->len);
+	}
+}
+
 /* ---- the rule ---- */
 
 static const struct ep_nft_text_row rows[] = {
@@ -266,6 +310,7 @@ const char *ep_nft_rule_text(struct ep_arena *a, const struct ep_nft_chain *c,
 		.l4 = -1,
 		.l3_piece = -1,
 		.l4_piece = -1,
+		.ll_piece = -1,
 		.gte_piece = -1,
 	};
 

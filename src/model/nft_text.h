@@ -19,6 +19,8 @@ struct ep_part {
 	uint8_t len;      /* bytes in the register */
 	uint8_t full_len; /* of the field, if only its first bytes were loaded; else len */
 	bool host;        /* in host order */
+	uint8_t shift;    /* of a field below which there are others: bits to the right of it */
+	uint8_t bits;     /* of such a field */
 };
 
 /* What one load left in the registers; it is found at its first register. */
@@ -32,7 +34,7 @@ struct ep_load {
 	const uint8_t * xor ; /* same length as mask */
 	uint8_t base;         /* payload */
 	uint16_t offset;      /* payload: bits */
-	bool is_payload, is_l4, is_l3;
+	bool is_payload, is_l4, is_l3, is_ll;
 };
 
 struct ep_piece {
@@ -49,7 +51,7 @@ struct ep_nft_text {
 	uint8_t l3; /* NFPROTO_*, 0 unknown */
 	int l4;     /* IPPROTO_*, -1 unknown */
 	/* Pieces that only say what a later one implies; -1 none. */
-	int l3_piece, l4_piece;
+	int l3_piece, l4_piece, ll_piece;
 	/* "x >= lo", which "x <= hi" makes a range */
 	int gte_piece;
 	uint64_t gte_reg;
@@ -85,6 +87,11 @@ struct ep_key_part {
 unsigned ep_text_key(struct ep_nft_text *t, uint64_t reg, uint32_t len, struct ep_key_part *ret,
 		     unsigned max);
 
+/* A value of the part, of len bytes (fewer than its own: the beginning of an address or name). */
+void ep_text_put_value(struct ep_buf *b, const struct ep_part *p, const uint8_t *v, uint32_t len);
+void ep_text_put_range(struct ep_buf *b, const struct ep_part *p, const uint8_t *lo,
+		       const uint8_t *hi);
+
 /* ---- payload fields (nft_text_fields.c) ---- */
 
 struct ep_field {
@@ -98,6 +105,11 @@ struct ep_field {
 /* The field of exactly these bits, or (prefix) an address that begins with them; NULL if none. */
 const struct ep_field *ep_field_find(uint8_t base, uint16_t proto, uint32_t offset, uint32_t bits,
 				     bool prefix);
+
+/* What implied the header (nfproto, l4proto…) goes: the field or statement at hand says so itself. */
+void ep_text_drop_implied(struct ep_nft_text *t, uint8_t base);
+/* NFPROTO_* or IPPROTO_* that is known of the header at base. */
+uint16_t ep_text_proto_of(const struct ep_nft_text *t, uint8_t base);
 
 /* ---- matches, for both dialects (nft_text_match.c) ---- */
 

@@ -2,6 +2,8 @@
 /* Expressions that compute a register: constants, dice, hashes, bits and byte order. */
 #include "model/nft_text.h"
 
+#include <linux/in.h>
+#include <linux/in6.h>
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
@@ -61,6 +63,25 @@ static const struct {
 	{8, "timestamp tsval", 2, 4}, {8, "timestamp tsecr", 6, 4},
 };
 
+static const char *ipv6_header_name(struct ep_nft_text *t, uint64_t type)
+{
+	static const struct {
+		uint8_t type;
+		const char *name;
+	} headers[] = {
+		{IPPROTO_HOPOPTS, "hbh"}, {IPPROTO_ROUTING, "rt"},  {IPPROTO_FRAGMENT, "frag"},
+		{IPPROTO_AH, "ah"},       {IPPROTO_DSTOPTS, "dst"}, {IPPROTO_MH, "mh"},
+	};
+
+	for (size_t i = 0; i < EP_ARRAY_SIZE(headers); i++) {
+		if (headers[i].type == type) {
+			ep_text_drop_implied(t, NFT_PAYLOAD_NETWORK_HEADER);
+			return ep_sprintf(t->a, "exthdr %s", headers[i].name);
+		}
+	}
+	return ep_sprintf(t->a, "exthdr %u", (unsigned)type);
+}
+
 static const char *exthdr_name(struct ep_nft_text *t, const struct ep_expr *e, bool present)
 {
 	uint64_t type = ep_attr_num(e, NFTA_EXTHDR_TYPE, 0);
@@ -68,7 +89,7 @@ static const char *exthdr_name(struct ep_nft_text *t, const struct ep_expr *e, b
 	uint64_t len = ep_attr_num(e, NFTA_EXTHDR_LEN, 0);
 
 	if (ep_attr_num(e, NFTA_EXTHDR_OP, NFT_EXTHDR_OP_IPV6) != NFT_EXTHDR_OP_TCPOPT)
-		return present ? ep_sprintf(t->a, "exthdr %u", (unsigned)type) : NULL;
+		return present ? ipv6_header_name(t, type) : NULL;
 	for (size_t i = 0; i < EP_ARRAY_SIZE(tcp_options); i++) {
 		if (tcp_options[i].type == type &&
 		    (present || (tcp_options[i].offset == offset && tcp_options[i].len == len)))
@@ -140,22 +161,30 @@ bool ep_text_mask_run(const uint8_t *mask, uint32_t len, unsigned *ret_first, un
 	return n && last - first + 1 == n;
 }
 
-/* A field that was masked out of its bytes, and shifted down: the field itself. */
-static bool shifted_field(struct ep_nft_text *t, struct ep_load *l, uint32_t shift)
+/* Bits that are masked out of bytes of the header, and are a field of their own. */
+static bool masked_field(struct ep_nft_text *t, struct ep_load *l, const uint8_t *mask,
+			 const uint8_t * xor)
 {
 	const struct ep_field *f = NULL;
 	unsigned first, bits;
-	uint16_t proto = l->base == NFT_PAYLOAD_NETWORK_HEADER ? t->l3 : (uint16_t)t->l4;
 
-	if (l->is_payload && l->mask && ep_text_mask_run(l->mask, l->len, &first, &bits) &&
-	    l->len * 8u - first - bits == shift)
-		f = ep_field_find(l->base, proto, l->offset + first, bits, false);
-	if (!f)
+	for (unsigned i = 0; i < l->len; i++) {
+		if (xor[i])
+			return false;
+	}
+	if (l->is_payload && l->len <= 8 && ep_text_mask_run(mask, l->len, &first, &bits))
+		f = ep_field_find(l->base, ep_text_proto_of(t, l->base), l->offset + first, bits,
+				  false);
+	if (!f || bits == l->len * 8u)
 		return false;
 	l->n_parts = 1;
-	l->parts[0] = (struct ep_part){
-		.text = f->text, .type = f->type, .len = l->len, .full_len = l->len};
-	l->mask = l->xor = NULL;
+	l->parts[0] = (struct ep_part){.text = f->text,
+				       .type = f->type,
+				       .len = l->len,
+				       .full_len = l->len,
+				       .shift = (uint8_t)(l->len * 8 - first - bits),
+				       .bits = (uint8_t)bits};
+	ep_text_drop_implied(t, l->base);
 	return true;
 }
 
@@ -165,8 +194,10 @@ static void shift(struct ep_nft_text *t, struct ep_load *l, const struct ep_expr
 	const uint8_t *data = ep_attr_bytes(e, NFTA_BITWISE_DATA, &len);
 
 	n = data && len == 4 ? (uint32_t)ep_nft_value_num(data, len, true) : 0;
-	if (!left && shifted_field(t, l, n))
+	if (!left && l->parts[0].bits && l->parts[0].shift == n) {
+		l->parts[0].shift = 0;
 		return;
+	}
 	l->parts[0].text = ep_sprintf(t->a, "(%s %s %u)", ep_text_of(t, l), left ? "<<" : ">>", n);
 	l->n_parts = 1;
 	l->parts[0].len = l->len;
@@ -203,6 +234,8 @@ void ep_text_bitwise(struct ep_nft_text *t, const struct ep_expr *e)
 		l->mask = l->xor = l->imm = NULL;
 		return;
 	}
+	if (masked_field(t, l, mask, xor))
+		return;
 	l->mask = mask;
 	l->xor = xor;
 }

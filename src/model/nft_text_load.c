@@ -14,11 +14,12 @@ struct key {
 	const char *text;
 	enum ep_nft_type type;
 	uint8_t len;
+	bool big_endian; /* though a number of the kernel's own */
 };
 
 /* ---- payload ---- */
 
-static uint16_t proto_of(const struct ep_nft_text *t, uint8_t base)
+uint16_t ep_text_proto_of(const struct ep_nft_text *t, uint8_t base)
 {
 	switch (base) {
 	case NFT_PAYLOAD_NETWORK_HEADER:
@@ -29,17 +30,25 @@ static uint16_t proto_of(const struct ep_nft_text *t, uint8_t base)
 	return 0;
 }
 
-/* What implied the header now says so itself. */
-static void drop_implied(struct ep_nft_text *t, uint8_t base)
+static void drop(struct ep_nft_text *t, int *piece)
 {
-	int *piece = base == NFT_PAYLOAD_NETWORK_HEADER   ? &t->l3_piece :
-		     base == NFT_PAYLOAD_TRANSPORT_HEADER ? &t->l4_piece :
-							    NULL;
-
-	if (!piece || *piece < 0 || t->xt)
-		return;
-	t->pieces.v[*piece].text = NULL;
+	if (*piece >= 0)
+		t->pieces.v[*piece].text = NULL;
 	*piece = -1;
+}
+
+void ep_text_drop_implied(struct ep_nft_text *t, uint8_t base)
+{
+	bool is_icmp = t->l4 == IPPROTO_ICMP || t->l4 == IPPROTO_ICMPV6;
+
+	if (t->xt)
+		return;
+	if (base == NFT_PAYLOAD_LL_HEADER)
+		drop(t, &t->ll_piece);
+	if (base == NFT_PAYLOAD_TRANSPORT_HEADER)
+		drop(t, &t->l4_piece);
+	if (base == NFT_PAYLOAD_NETWORK_HEADER || (base == NFT_PAYLOAD_TRANSPORT_HEADER && is_icmp))
+		drop(t, &t->l3_piece);
 }
 
 /* The fields that the loaded bits are, one after another; false if they are not whole fields. */
@@ -76,10 +85,10 @@ static const char *raw_payload(struct ep_arena *a, uint8_t base, uint32_t offset
 static void payload_load(struct ep_nft_text *t, const struct ep_expr *e, uint8_t base,
 			 uint32_t offset, uint32_t len)
 {
-	uint16_t proto = proto_of(t, base);
+	uint16_t proto = ep_text_proto_of(t, base);
 	const struct ep_field *f = ep_field_find(base, proto, offset, len * 8, true);
 	struct ep_load *l = ep_text_load(t, ep_attr_num(e, NFTA_PAYLOAD_DREG, 0), len,
-					 raw_payload(t->a, base, offset, len * 8), EP_NFT_INTEGER);
+					 raw_payload(t->a, base, offset, len * 8), EP_NFT_NONE);
 
 	if (!l)
 		return;
@@ -94,7 +103,7 @@ static void payload_load(struct ep_nft_text *t, const struct ep_expr *e, uint8_t
 		l->is_l3 = f->type == EP_NFT_ETHERTYPE && base == NFT_PAYLOAD_LL_HEADER;
 	}
 	if (f || split_fields(l, proto, offset, len * 8))
-		drop_implied(t, base);
+		ep_text_drop_implied(t, base);
 }
 
 /* "ip dscp set 0x12": the bits that change, of the bytes that are written back for the checksum. */
@@ -114,7 +123,7 @@ static void payload_store(struct ep_nft_text *t, const struct ep_expr *e, uint8_
 	for (unsigned i = 0; i < len; i++)
 		changed[i] = l->mask ? (uint8_t)~l->mask[i] : 0xff;
 	if (ep_text_mask_run(changed, len, &first, &bits))
-		f = ep_field_find(base, proto_of(t, base), offset + first, bits, false);
+		f = ep_field_find(base, ep_text_proto_of(t, base), offset + first, bits, false);
 	if (!f || len > 8 || (!l->mask && !l->imm)) {
 		ep_buf_printf(&b, "%s set %s",
 			      f ? f->text : raw_payload(t->a, base, offset, len * 8),
@@ -130,7 +139,7 @@ static void payload_store(struct ep_nft_text *t, const struct ep_expr *e, uint8_
 		bits = (bits + 7) / 8;
 		ep_nft_put_value(&b, f->type, be + 8 - bits, bits, false);
 	}
-	drop_implied(t, base);
+	ep_text_drop_implied(t, base);
 	ep_text_add_buf(t, &b);
 }
 
@@ -160,8 +169,8 @@ static const struct key meta_keys[] = {
 	[NFT_META_OIF] = {"oif", EP_NFT_IFINDEX, 4},
 	[NFT_META_IIFNAME] = {"iifname", EP_NFT_IFNAME, 16},
 	[NFT_META_OIFNAME] = {"oifname", EP_NFT_IFNAME, 16},
-	[NFT_META_IIFTYPE] = {"iiftype", EP_NFT_ARPHRD, 2},
-	[NFT_META_OIFTYPE] = {"oiftype", EP_NFT_ARPHRD, 2},
+	[NFT_META_IIFTYPE] = {"meta iiftype", EP_NFT_ARPHRD, 2},
+	[NFT_META_OIFTYPE] = {"meta oiftype", EP_NFT_ARPHRD, 2},
 	[NFT_META_SKUID] = {"meta skuid", EP_NFT_UID, 4},
 	[NFT_META_SKGID] = {"meta skgid", EP_NFT_GID, 4},
 	[NFT_META_NFTRACE] = {"meta nftrace", EP_NFT_INTEGER, 1},
@@ -176,7 +185,7 @@ static const struct key meta_keys[] = {
 	[NFT_META_IIFGROUP] = {"iifgroup", EP_NFT_DEVGROUP, 4},
 	[NFT_META_OIFGROUP] = {"oifgroup", EP_NFT_DEVGROUP, 4},
 	[NFT_META_CGROUP] = {"meta cgroup", EP_NFT_INTEGER, 4},
-	[NFT_META_PRANDOM] = {"meta random", EP_NFT_INTEGER, 4},
+	[NFT_META_PRANDOM] = {"meta random", EP_NFT_INTEGER, 4, true},
 	[NFT_META_SECPATH] = {"meta ipsec", EP_NFT_BOOLEAN, 1},
 	[NFT_META_IIFKIND] = {"meta iifkind", EP_NFT_IFNAME, 16},
 	[NFT_META_OIFKIND] = {"meta oifkind", EP_NFT_IFNAME, 16},
@@ -195,8 +204,8 @@ static struct ep_load *load_key(struct ep_nft_text *t, uint64_t dreg, const char
 {
 	struct ep_load *l = ep_text_load(t, dreg, k->len, text, k->type);
 
-	if (l && k->type == EP_NFT_INTEGER)
-		l->parts[0].host = true;
+	if (l && (k->type == EP_NFT_INTEGER || k->type == EP_NFT_BOOLEAN))
+		l->parts[0].host = !k->big_endian;
 	return l;
 }
 
@@ -236,6 +245,7 @@ void ep_text_meta(struct ep_nft_text *t, const struct ep_expr *e)
 	if (l) {
 		l->is_l4 = key == NFT_META_L4PROTO;
 		l->is_l3 = key == NFT_META_NFPROTO || key == NFT_META_PROTOCOL;
+		l->is_ll = key == NFT_META_IIFTYPE;
 	}
 }
 
@@ -334,7 +344,7 @@ void ep_text_fib(struct ep_nft_text *t, const struct ep_expr *e)
 	}
 	k = results[result];
 	if (flags & NFTA_FIB_F_PRESENT)
-		k = (struct key){k.text, EP_NFT_BOOLEAN, 1};
+		k = (struct key){k.text, EP_NFT_BOOLEAN, 4, false};
 	load_key(t, ep_attr_num(e, NFTA_FIB_DREG, 0),
 		 ep_sprintf(t->a, "fib %s %s", fib_inputs(t->a, flags), k.text), &k);
 }

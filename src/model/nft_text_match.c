@@ -100,15 +100,7 @@ static const char *value_text(struct ep_nft_text *t, const struct ep_part *p, co
 	struct ep_buf b = {0};
 	const char *ret;
 
-	if (ep_nft_type_is_addr(p->type) && len < p->full_len) {
-		uint8_t whole[16] = {0};
-
-		memcpy(whole, v, len < sizeof(whole) ? len : sizeof(whole));
-		ep_nft_put_value(&b, p->type, whole, p->full_len, p->host);
-		ep_buf_printf(&b, "/%u", len * 8);
-	} else {
-		ep_nft_put_value(&b, p->type, v, len, p->host);
-	}
+	ep_text_put_value(&b, p, v, len);
 	ret = ep_strdup(t->a, ep_buf_str(&b));
 	ep_buf_free(&b);
 	return ret;
@@ -138,30 +130,6 @@ static bool prefix_under_mask(struct ep_nft_text *t, const struct ep_load *l, co
 	else if (!ep_text_mask_run(l->mask, len, &first, &bits) || first)
 		return false;
 	ep_text_relation(t, p->text, op, ep_sprintf(t->a, "%s/%u", value_text(t, p, v, len), bits));
-	return true;
-}
-
-static bool field_under_mask(struct ep_nft_text *t, const struct ep_load *l, const char *op,
-			     const uint8_t *v, uint32_t len)
-{
-	const struct ep_field *f = NULL;
-	struct ep_part p = {0};
-	unsigned first, bits, n;
-	uint64_t num;
-	uint8_t be[8];
-
-	if (!l->is_payload || len > 8 || !ep_text_mask_run(l->mask, len, &first, &bits))
-		return false;
-	f = ep_field_find(l->base, l->base == NFT_PAYLOAD_NETWORK_HEADER ? t->l3 : (uint16_t)t->l4,
-			  l->offset + first, bits, false);
-	if (!f)
-		return false;
-	n = (bits + 7) / 8;
-	num = ep_nft_value_num(v, len, false) >> (len * 8 - first - bits);
-	for (int i = 7; i >= 0; i--, num >>= 8)
-		be[i] = (uint8_t)num;
-	p.type = f->type;
-	ep_text_relation(t, f->text, op, value_text(t, &p, be + 8 - n, n));
 	return true;
 }
 
@@ -210,8 +178,7 @@ static void cmp_masked(struct ep_nft_text *t, const struct ep_load *l, uint64_t 
 	bool plain = l->n_parts == 1 && len == l->len && all_zero(l->xor, len);
 
 	if (plain &&
-	    (prefix_under_mask(t, l, op_text, v, len) || field_under_mask(t, l, op_text, v, len) ||
-	     flags_under_mask(t, l, op, v, len)))
+	    (prefix_under_mask(t, l, op_text, v, len) || flags_under_mask(t, l, op, v, len)))
 		return;
 	if (t->xt && plain && op <= NFT_CMP_NEQ && !strcmp(l->parts[0].text, "meta mark")) {
 		ep_text_relation(t, l->parts[0].text, op_text,
@@ -245,6 +212,8 @@ static void learn(struct ep_nft_text *t, const struct ep_load *l, const uint8_t 
 		t->l3 = len == 1 ? v[0] : l3_of_ethertype(ep_nft_value_num(v, len, false));
 		t->l3_piece = piece;
 	}
+	if (l->is_ll)
+		t->ll_piece = piece;
 }
 
 /* ---- cmp ---- */
@@ -261,7 +230,10 @@ static bool closes_range(struct ep_nft_text *t, const struct ep_load *l, uint64_
 		return false;
 	t->pieces.n--;
 	t->gte_piece = -1;
-	ep_nft_put_range(&b, p->type, t->gte, v, len, p->host);
+	if (len == p->len)
+		ep_text_put_range(&b, p, t->gte, v);
+	else
+		ep_nft_put_range(&b, p->type, t->gte, v, len, p->host);
 	ep_text_relation(t, p->text, "", ep_buf_str(&b));
 	ep_buf_free(&b);
 	return true;
@@ -337,7 +309,10 @@ void ep_text_range(struct ep_nft_text *t, const struct ep_expr *e)
 		ep_text_unknown(t, e);
 		return;
 	}
-	ep_nft_put_range(&b, l->parts[0].type, lo, hi, lo_len, l->parts[0].host);
+	if (l->n_parts == 1 && l->parts[0].len == lo_len)
+		ep_text_put_range(&b, &l->parts[0], lo, hi);
+	else
+		ep_nft_put_range(&b, EP_NFT_NONE, lo, hi, lo_len, false);
 	ep_text_relation(t, ep_text_of(t, l), op == NFT_RANGE_NEQ ? "!= " : "", ep_buf_str(&b));
 	ep_buf_free(&b);
 }

@@ -23,8 +23,7 @@ static void put_key(struct ep_buf *b, const struct ep_nft_elem *e, const struct 
 		const struct ep_part *p = &parts[i].part;
 
 		ep_buf_puts(b, i ? " . " : "");
-		ep_nft_put_range(b, p->type, e->lo + parts[i].at, e->hi + parts[i].at, p->len,
-				 p->host);
+		ep_text_put_range(b, p, e->lo + parts[i].at, e->hi + parts[i].at);
 	}
 }
 

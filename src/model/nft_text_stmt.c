@@ -207,6 +207,8 @@ static void text_reject(struct ep_nft_text *t, const struct ep_expr *e)
 	uint64_t code = ep_attr_num(e, NFTA_REJECT_ICMP_CODE, 0);
 	const char *name = icmp_code(type, t->l3, code);
 
+	if (type == NFT_REJECT_ICMP_UNREACH)
+		ep_text_drop_implied(t, NFT_PAYLOAD_NETWORK_HEADER);
 	if (type == NFT_REJECT_TCP_RST)
 		ep_text_add(t, "reject with tcp reset");
 	else if (name && !strcmp(name, "port-unreachable"))
@@ -278,6 +280,8 @@ static void text_log(struct ep_nft_text *t, const struct ep_expr *e)
 		ep_buf_printf(&b, " level %s", levels[level]);
 	if (ep_attr_has(e, NFTA_LOG_GROUP))
 		ep_buf_printf(&b, " group %u", (unsigned)ep_attr_num(e, NFTA_LOG_GROUP, 0));
+	if (ep_attr_num(e, NFTA_LOG_SNAPLEN, 0))
+		ep_buf_printf(&b, " snaplen %u", (unsigned)ep_attr_num(e, NFTA_LOG_SNAPLEN, 0));
 	if (flags == NF_LOG_MASK)
 		ep_buf_puts(&b, " flags all");
 	else
@@ -340,7 +344,7 @@ static void text_limit(struct ep_nft_text *t, const struct ep_expr *e)
 		    unit);
 	if (burst && bytes)
 		ep_text_add(t, "burst %s", bytes_text(t->a, burst));
-	else if (burst)
+	else if (burst && burst != 5) /* what nft takes by itself */
 		ep_text_add(t, "burst %llu packets", (unsigned long long)burst);
 }
 

@@ -49,6 +49,14 @@ void ep_nft_put_quoted(struct ep_buf *out, const char *s, size_t len)
 	ep_buf_puts(out, "\"");
 }
 
+/* "major:minor" of traffic control */
+static void put_classid(struct ep_buf *out, const uint8_t *v, uint32_t len)
+{
+	uint64_t n = len <= 8 ? ep_nft_value_num(v, len, true) : 0;
+
+	ep_buf_printf(out, "%x:%x", (unsigned)(n >> 16), (unsigned)(n & 0xffff));
+}
+
 /* Without its NUL it is the beginning of a name: nft writes "eth*". */
 static void put_string(struct ep_buf *out, const uint8_t *v, uint32_t len)
 {
@@ -61,7 +69,7 @@ static void put_string(struct ep_buf *out, const uint8_t *v, uint32_t len)
 
 /* Columns: bytes, host order, flags, special form, format of numbers, names of numbers. */
 static const struct type types[EP_NFT_TYPE_COUNT] = {
-	[EP_NFT_NONE] = {0},
+	[EP_NFT_NONE] = {0, .hex = 1},
 	[EP_NFT_NFPROTO] = {1, .symbols = SYMBOLS({2, "ipv4"}, {10, "ipv6"})},
 	[EP_NFT_STRING] = {0, .put = put_string},
 	[EP_NFT_LLADDR] = {0, .put = put_ether},
@@ -98,7 +106,7 @@ static const struct type types[EP_NFT_TYPE_COUNT] = {
 			   .symbols = SYMBOLS({1, "ether"}, {512, "ppp"}, {772, "loopback"},
 					      {65534, "none"})},
 	[EP_NFT_REALM] = {4, .host_order = true},
-	[EP_NFT_CLASSID] = {4, .host_order = true, .hex = 1},
+	[EP_NFT_CLASSID] = {4, .host_order = true, .put = put_classid},
 	[EP_NFT_UID] = {4, .host_order = true},
 	[EP_NFT_GID] = {4, .host_order = true},
 	[EP_NFT_CT_STATE] = {4, .host_order = true, .flags = true, .hex = 1,
@@ -123,8 +131,15 @@ static const struct type types[EP_NFT_TYPE_COUNT] = {
 	[EP_NFT_CT_LABEL] = {16, .put = put_hex},
 	[EP_NFT_PKTTYPE] = {1, .symbols = SYMBOLS({0, "host"}, {1, "broadcast"}, {2, "multicast"},
 						  {3, "other"})},
-	[EP_NFT_ICMP_CODE] = {1},
-	[EP_NFT_ICMP6_CODE] = {1},
+	[EP_NFT_ICMP_CODE] = {1,
+			      .symbols = SYMBOLS({0, "net-unreachable"}, {1, "host-unreachable"},
+						 {2, "prot-unreachable"}, {3, "port-unreachable"},
+						 {9, "net-prohibited"}, {10, "host-prohibited"},
+						 {13, "admin-prohibited"})},
+	[EP_NFT_ICMP6_CODE] = {1,
+			       .symbols = SYMBOLS({0, "no-route"}, {1, "admin-prohibited"},
+						  {3, "addr-unreachable"}, {4, "port-unreachable"},
+						  {5, "policy-fail"}, {6, "reject-route"})},
 	[EP_NFT_ICMPX_CODE] = {1},
 	[EP_NFT_DEVGROUP] = {4, .host_order = true, .symbols = SYMBOLS({0, "\"default\""})},
 	[EP_NFT_DSCP] = {1, .hex = 2,
@@ -134,7 +149,7 @@ static const struct type types[EP_NFT_TYPE_COUNT] = {
 					    {18, "af21"}, {20, "af22"}, {22, "af23"}, {26, "af31"},
 					    {28, "af32"}, {30, "af33"}, {34, "af41"}, {36, "af42"},
 					    {38, "af43"}, {44, "va"}, {46, "ef"})},
-	[EP_NFT_ECN] = {1},
+	[EP_NFT_ECN] = {1, .symbols = SYMBOLS({0, "not-ect"}, {1, "ect1"}, {2, "ect0"}, {3, "ce"})},
 	[EP_NFT_FIB_ADDR] = {4, .host_order = true,
 			     .symbols = SYMBOLS({0, "unspec"}, {1, "unicast"}, {2, "local"},
 						{3, "broadcast"}, {4, "anycast"}, {5, "multicast"},
