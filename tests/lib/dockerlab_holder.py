@@ -75,6 +75,14 @@ def _top_cgroups():
             for path in glob.glob(f"{root}/docker") + glob.glob(f"{root}/kubepods*")}
 
 
+def _cgroups_of_containers():
+    """Where the lab's containers have their cgroups, whether anything runs in them or not: one that
+    ended while dockerd was dead has no process to be found by."""
+    v1, v2 = cgroup_roots()
+    idents = [os.path.basename(path) for path in glob.glob("/var/lib/docker/containers/*")]
+    return {f"{root}/docker/{ident}" for root in [*v1, v2] if root for ident in idents}
+
+
 def _remove_cgroups(folders, tops):
     """Remove `folders` and the parents that they leave empty, and `tops` if empty: an
     empty one is nobody's, runc and kubelet make it anew."""
@@ -95,6 +103,7 @@ class Holder:
 
     def __init__(self):
         self.cgroups = set()
+        self.prepared = False
 
     def prepare(self):
         pr_set_child_subreaper = 36
@@ -107,6 +116,7 @@ class Holder:
             subprocess.run(["mount", "--bind", "/run", "/var/run"], check=True)
         if not any(cgroup_roots()):
             subprocess.run(["mount", "-t", "cgroup2", "ept", "/sys/fs/cgroup"], check=True)
+        self.prepared = True
         for folder in ("/run/netns", "/run/ept", "/run/lock", "/var/lib/docker"):
             os.mkdir(folder)
         signal.signal(signal.SIGCHLD, lambda *_: self.reap(os.WNOHANG))
@@ -181,7 +191,8 @@ class Holder:
             if not self.reap(os.WNOHANG):
                 break
             select.select([], [], [], 0.02)
-        _remove_cgroups(self.cgroups, _top_cgroups())
+        if self.prepared:  # before that, /var/lib/docker would be the machine's own
+            _remove_cgroups(self.cgroups | _cgroups_of_containers(), _top_cgroups())
 
     def serve(self):
         print(json.dumps({"ready": True}), flush=True)
