@@ -61,65 +61,75 @@ static int enter_and_open(struct ep_snapshot *s, const struct ep_netns *ns, cons
 	return r;
 }
 
-/* The table's size in info, and its entries in *ret (malloc'd, of info->size bytes). */
-static int read_table(int fd, const struct family *f, struct table *tb,
-		      struct ipt_get_entries **ret)
+static int read_info(int fd, const struct family *f, struct table *tb)
 {
-	for (int i = 0; i < MAX_TRIES; i++) {
-		socklen_t len = sizeof(tb->info);
-		struct ipt_get_entries *e;
+	socklen_t len = sizeof(tb->info);
 
-		memset(&tb->info, 0, sizeof(tb->info));
-		strncpy(tb->info.name, tb->t->name, sizeof(tb->info.name) - 1);
-		if (getsockopt(fd, f->level, f->get_info, &tb->info, &len) < 0)
-			return -errno;
-		if (tb->info.size > MAX_BLOB)
-			return -EFBIG;
-		len = (socklen_t)(sizeof(*e) + tb->info.size);
-		e = calloc(1, len);
-		if (!e)
-			return -ENOMEM;
-		memcpy(e->name, tb->info.name, sizeof(e->name));
-		e->size = tb->info.size;
-		if (getsockopt(fd, f->level, f->get_entries, e, &len) == 0) {
-			*ret = e;
-			return 0;
-		}
-		free(e);
-		if (errno != EAGAIN) /* EAGAIN: its size has changed since */
-			return -errno;
-	}
-	return -EAGAIN;
+	memset(&tb->info, 0, sizeof(tb->info));
+	strncpy(tb->info.name, tb->t->name, sizeof(tb->info.name) - 1);
+	if (getsockopt(fd, f->level, f->get_info, &tb->info, &len) < 0)
+		return -errno;
+	return tb->info.size > MAX_BLOB ? -EFBIG : 0;
 }
 
-/* -EAGAIN: the two readings differ. */
+/* e has room for the entries that info told of. -EAGAIN: the table has another size by now. */
+static int read_entries(int fd, const struct family *f, const struct table *tb,
+			struct ipt_get_entries *e)
+{
+	socklen_t len = (socklen_t)(sizeof(*e) + tb->info.size);
+
+	memcpy(e->name, tb->info.name, sizeof(e->name));
+	e->size = tb->info.size;
+	return getsockopt(fd, f->level, f->get_entries, e, &len) < 0 ? -errno : 0;
+}
+
+/* First reading: the digest is all that is kept. */
+static int read_first(int fd, const struct family *f, struct table *tb)
+{
+	struct ipt_get_entries *e;
+	int r = read_info(fd, f, tb);
+
+	if (r < 0)
+		return r;
+	e = calloc(1, sizeof(*e) + tb->info.size);
+	if (!e)
+		return -ENOMEM;
+	r = read_entries(fd, f, tb, e);
+	if (r == 0)
+		tb->digest = ep_xt_digest(f->af, e->entrytable, e->size);
+	free(e);
+	return r;
+}
+
+/* Second reading, into the memory where the entries stay; -EAGAIN if it differs from the first. */
+static int read_second(struct ep_arena *a, int fd, const struct family *f, struct table *tb)
+{
+	uint32_t size = tb->info.size;
+	struct ipt_get_entries *e;
+	int r = read_info(fd, f, tb);
+
+	if (r < 0)
+		return r;
+	if (tb->info.size != size)
+		return -EAGAIN;
+	e = ep_alloc(a, sizeof(*e) + size);
+	r = read_entries(fd, f, tb, e);
+	if (r < 0)
+		return r;
+	tb->blob = e->entrytable;
+	return ep_xt_digest(f->af, tb->blob, size) == tb->digest ? 0 : -EAGAIN;
+}
+
 static int read_twice(struct ep_arena *a, int fd, const struct family *f, struct table *tables,
 		      size_t n)
 {
-	struct ipt_get_entries *e;
+	int r = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		int r = read_table(fd, f, &tables[i], &e);
-
-		if (r < 0)
-			return r;
-		tables[i].digest = ep_xt_digest(f->af, e->entrytable, e->size);
-		free(e);
-	}
-	for (size_t i = 0; i < n; i++) {
-		int r = read_table(fd, f, &tables[i], &e);
-		bool same;
-
-		if (r < 0)
-			return r;
-		same = ep_xt_digest(f->af, e->entrytable, e->size) == tables[i].digest;
-		if (same)
-			tables[i].blob = ep_memdup(a, e->entrytable, e->size);
-		free(e);
-		if (!same)
-			return -EAGAIN;
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = read_first(fd, f, &tables[i]);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = read_second(a, fd, f, &tables[i]);
+	return r;
 }
 
 static int decode(struct ep_snapshot *s, struct ep_netns *ns, struct table *tables, size_t n)
