@@ -72,23 +72,38 @@ static void foretell(struct ep_check *c, struct ep_remedy *m, const struct ep_an
 	ep_result_free(r);
 }
 
-/* Edge ports that nobody would get any more. */
-static void lost_ports(struct ep_check *c, struct ep_remedy *m, const struct ep_answer *a,
-		       const struct ep_without *w, const struct ep_who *taker)
+/* Edge ports of one address that nobody would get any more: "80, 443"; "" if none. */
+static const char *lost_at(struct ep_check *c, const struct ep_edge *e, const struct ep_answer *a,
+			   const struct ep_without *w, const struct ep_who *taker)
 {
+	const char *ports = "";
+
 	ep_each(other, &c->answers) {
-		char buf[EP_ADDRSTR];
 		struct ep_result *r;
 
-		if (other->origin != EP_EXTERNAL || other == a ||
+		if (other->origin != EP_EXTERNAL || other->edge != e || other == a ||
 		    !ep_result_reaches(other->result, taker))
 			continue;
 		r = ep_answer_without(c, other, w);
 		if (!ep_result_delivers(r))
-			*ep_push(c->arena, &m->side_effects) =
-				ep_sprintf(c->arena, "nobody receives %s any more",
-					   ep_addrport_str(&other->edge->addr, other->port, buf));
+			ports = ep_sprintf(c->arena, "%s%s%u", ports, *ports ? ", " : "",
+					   other->port);
 		ep_result_free(r);
+	}
+	return ports;
+}
+
+static void lost_ports(struct ep_check *c, struct ep_remedy *m, const struct ep_answer *a,
+		       const struct ep_without *w, const struct ep_who *taker)
+{
+	ep_each(e, &c->spec->edges) {
+		const char *ports = lost_at(c, e, a, w, taker);
+		char buf[EP_ADDRSTR];
+
+		if (*ports)
+			*ep_push(c->arena, &m->side_effects) =
+				ep_sprintf(c->arena, "nobody receives %s at %s any more", ports,
+					   ep_addr_str(&e->addr, buf));
 	}
 }
 
