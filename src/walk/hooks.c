@@ -76,6 +76,24 @@ static bool is_nat(const struct ep_nft_chain *c)
 	return c->type && !strcmp(c->type, "nat");
 }
 
+/* The NAT core hooks into all four places as soon as one nat chain or table is there. */
+static bool nat_present(const struct ep_walk *w)
+{
+	ep_each(t, &w->ns->nft.tables) {
+		ep_each(c, &(*t)->chains) {
+			if ((*c)->base && is_nat(*c) && family_fits(w, (*t)->family) &&
+			    !((*t)->flags & NFT_TABLE_F_DORMANT))
+				return true;
+		}
+	}
+	ep_each(t, &w->ns->xt.tables) {
+		if ((*t)->family == (w->p.alen == 4 ? AF_INET : AF_INET6) &&
+		    !strcmp((*t)->name, "nat"))
+			return true;
+	}
+	return false;
+}
+
 static void gather(struct ep_walk *w, unsigned hooknum, hook_fns *fns, hook_fns *nats)
 {
 	uint8_t af = w->p.alen == 4 ? AF_INET : AF_INET6;
@@ -102,7 +120,7 @@ static void gather(struct ep_walk *w, unsigned hooknum, hook_fns *fns, hook_fns 
 	if (hooknum == NF_INET_PRE_ROUTING || hooknum == NF_INET_LOCAL_OUT)
 		*ep_push(w->arena, fns) =
 			(struct hook_fn){.priority = NF_IP_PRI_CONNTRACK, .conntrack = true};
-	if (nats->n)
+	if (hooknum != NF_INET_FORWARD && hooknum < NF_INET_NUMHOOKS && nat_present(w))
 		*ep_push(w->arena, fns) =
 			(struct hook_fn){.priority = nat_priority(hooknum), .nat = true};
 }

@@ -6,6 +6,8 @@
 #include <linux/netfilter/nf_nat.h>
 #include <linux/rtnetlink.h>
 
+#include <stdio.h>
+
 #include "walk/engine.h"
 
 #ifndef NF_NAT_RANGE_PROTO_OFFSET
@@ -43,16 +45,35 @@ static struct ep_addr pick_addr(struct ep_walk *w, const struct ep_nat_range *r,
 	return ep_addr_from_num(lo + ep_w_pick(w, n, "address range of dnat"), orig->len);
 }
 
-static uint16_t pick_port(struct ep_walk *w, const struct ep_nat_range *r, uint16_t orig)
+/* Linux 6.8 tries the range from its first port on again; from 4.18 on it began anywhere. */
+static bool range_from_first(const struct ep_walk *w)
 {
-	unsigned n = (unsigned)(r->pmax - r->pmin) + 1;
+	unsigned major = 0, minor = 0;
 
-	if (!(r->flags & NF_NAT_RANGE_PROTO_SPECIFIED) || r->pmax < r->pmin)
+	return sscanf(w->s->kernel, "%u.%u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 8));
+}
+
+static uint16_t pick_port(struct ep_walk *w, const struct ep_nat_range *range, uint16_t orig)
+{
+	struct ep_nat_range swapped = *range, *r = &swapped;
+	unsigned n;
+
+	if (!(r->flags & NF_NAT_RANGE_PROTO_SPECIFIED))
 		return orig;
+	if (r->pmax < r->pmin) {
+		r->pmin = range->pmax;
+		r->pmax = range->pmin;
+	}
+	n = (unsigned)(r->pmax - r->pmin) + 1;
 	if (r->flags & NF_NAT_RANGE_PROTO_OFFSET)
 		return (uint16_t)(r->pmin + (uint16_t)(orig - r->pbase) % n);
-	if (!(r->flags & NF_NAT_RANGE_PROTO_RANDOM_ALL) && orig >= r->pmin && orig <= r->pmax)
-		return orig;
+	if (!(r->flags & NF_NAT_RANGE_PROTO_RANDOM_ALL)) {
+		if (orig >= r->pmin && orig <= r->pmax)
+			return orig;
+		if (range_from_first(w))
+			return r->pmin;
+	}
 	return (uint16_t)(r->pmin + ep_w_pick(w, n, "port range of dnat"));
 }
 

@@ -39,6 +39,29 @@ static bool near(double x, double y)
 	return fabs(x - y) < 1e-9;
 }
 
+static double weight(const struct ep_outcome *o)
+{
+	double w = 0;
+
+	for (size_t i = 0; i < o->saddr.n; i++)
+		w += (double)(o->saddr.v[i].hi - o->saddr.v[i].lo) + 1;
+	return w * ep_iv_share(o->sport, (struct ep_ivset){&(struct ep_iv){0, 65535}, 1}) *
+	       o->probability;
+}
+
+/* Steps and path are told as the larger part of the clients takes them. */
+static void take_story(struct ep_outcome *x, const struct ep_outcome *y)
+{
+	struct ep_outcome kept = *x;
+
+	if (weight(y) <= weight(x))
+		return;
+	*x = *y;
+	x->saddr = kept.saddr;
+	x->sport = kept.sport;
+	x->probability = kept.probability;
+}
+
 /* Joins y into x when the union is again one box of sources and ports. */
 static bool try_merge(struct ep_arena *a, struct ep_outcome *x, const struct ep_outcome *y)
 {
@@ -47,16 +70,18 @@ static bool try_merge(struct ep_arena *a, struct ep_outcome *x, const struct ep_
 	if (!same_end(x, y) || !same_text(x->reason, y->reason))
 		return false;
 	if (saddr && sport) {
+		take_story(x, y);
 		x->probability += y->probability;
 		return true;
 	}
-	if (!near(x->probability, y->probability))
+	if (!near(x->probability, y->probability) || (!saddr && !sport))
 		return false;
+	take_story(x, y);
 	if (sport)
 		x->saddr = ep_iv_or(a, x->saddr, y->saddr);
 	else if (saddr)
 		x->sport = ep_iv_or(a, x->sport, y->sport);
-	return saddr || sport;
+	return true;
 }
 
 static void merge_all(struct ep_arena *a, ep_outcomes *l)
@@ -243,16 +268,6 @@ static ep_outcomes explore(struct ep_explore *x, const unsigned *given, size_t n
 }
 
 /* ---- order and words ---- */
-
-static double weight(const struct ep_outcome *o)
-{
-	double w = 0;
-
-	for (size_t i = 0; i < o->saddr.n; i++)
-		w += (double)(o->saddr.v[i].hi - o->saddr.v[i].lo) + 1;
-	return w * ep_iv_share(o->sport, (struct ep_ivset){&(struct ep_iv){0, 65535}, 1}) *
-	       o->probability;
-}
 
 static int by_weight(const void *p, const void *q)
 {
