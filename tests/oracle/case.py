@@ -53,8 +53,7 @@ class Case:
         probes = self.probes
         if netns != "host":
             f = self.fam
-            own = [f.containers[netns]] + ([f.second] if netns == "c1" else [])
-            probes = [dict(p, dst=rng.choice(own)) for p in probes]
+            probes = [dict(p, dst=rng.choice(f.own(netns))) for p in probes]
         if kind == "nft":
             return NftGen(rng, self.fam, probes, netns).generate(tproxy=tproxy, small=small)
         return XtGen(rng, self.fam, probes, netns).generate(kind, tproxy=tproxy, small=small)

@@ -7,6 +7,8 @@ from nft_match import NftMatches
 from ruleset import Chain, Rule, Ruleset, Table
 from universe import MARK_LOCAL, MARK_REMOTE, MARK_UNREACHABLE, TPROXY_PORT
 
+# In chains of type nat: makes the kernel track connections, without which no nat chain ever runs.
+TRACKED = "ct direction reply accept"
 GUARD = ["meta l4proto != tcp accept", "tcp flags & (fin|syn|rst|ack) != syn accept"]
 
 
@@ -99,13 +101,20 @@ class NftGen(NftMatches):
         """A destination translation: (matches to go with it, verb, tags)."""
         r, f = self.rng, self.fam
         ip = f" {f.nft}" if table.family == "inet" else ""
-        to = lambda: r.choice(f.targets) if self.maybe(0.97) else f.loopback
+        targets = f.targets
+        if self.netns != "host":
+            # Answers from elsewhere would not come back through the container.
+            targets = f.own(self.netns)
+        to = lambda: r.choice(targets) if self.maybe(0.97) else f.loopback
         port = lambda: r.choice([80, 80, 80, 443, 8080, 9000, 8443, 5000])
-        at = lambda: r.choice(f.served) if self.maybe(0.75) else (to(), port())
+        at = lambda: r.choice([s for s in f.served if s[0] in targets]) if self.maybe(0.75) else (
+            to(), port())
         pair = lambda: " . ".join(str(x) for x in at())
         kind = r.choice(["addr", "addr", "at", "at", "at", "at", "redirect", "redirect",
                          "redirectport", "map", "mapat", "namedat", "port", "random", "jhash",
                          "prefix", "range", "redirectmap", "daddrmap"])
+        if self.netns != "host" and kind in ("range", "prefix"):
+            kind = "at"
         if kind == "addr":
             return [], f"dnat{ip} to {to()}", ()
         if kind == "at":
@@ -226,6 +235,8 @@ class NftGen(NftMatches):
         chain = Chain(f"b_{hook[:4]}_{kind[0]}{self.fresh('')}",
                       f"type {kind} hook {hook} priority {self.priority(hook, kind)}; policy {policy};")
         chain.rules = [Rule([], g, fixed=True) for g in GUARD]
+        if kind == "nat":
+            chain.rules.insert(0, Rule([], TRACKED, fixed=True))
         if self.tproxy and hook == "prerouting":
             chain.rules.insert(1, Rule([GUARD[1].replace(" accept", "")],
                                        f"socket transparent 1 meta mark set 0x{MARK_LOCAL:x} accept", fixed=True))
@@ -233,7 +244,7 @@ class NftGen(NftMatches):
             chain.rules.append(self.rule(table, hook, kind, jumps))
         if jumps and self.maybe(0.6):
             out, tags = self.matches(table, hook, 1)
-            chain.rules.insert(self.rng.randint(len(GUARD) + bool(self.tproxy), len(chain.rules)),
+            chain.rules.insert(self.rng.randint(sum(x.fixed for x in chain.rules), len(chain.rules)),
                                self.finish(table, Rule(out[:1], f"jump {jumps[-1]}", tags)))
         if policy == "drop" and self.maybe(0.7):
             out, tags = self.matches(table, hook, 1)

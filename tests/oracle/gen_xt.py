@@ -5,6 +5,8 @@ from ruleset import Chain, Rule, Ruleset, Table
 from universe import (MARK_LOCAL, MARK_REMOTE, MARK_UNREACHABLE, PORTS, TPROXY_PORT)
 
 GUARD = ["! -p tcp -j ACCEPT", "-p tcp -m tcp ! --syn -j ACCEPT"]
+# In the nat table: makes the kernel track connections, without which no nat chain ever runs.
+TRACKED = "-m conntrack --ctdir REPLY -j ACCEPT"
 BUILTIN = {"raw": ["PREROUTING", "OUTPUT"],
            "mangle": ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"],
            "nat": ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"],
@@ -235,13 +237,17 @@ class XtGen:
     def dnat(self):
         """(matches to go with it, target, tags)"""
         r, f = self.rng, self.fam
-        to = r.choice(f.targets) if self.maybe(0.97) else f.loopback
+        # Answers from elsewhere would not come back through a container.
+        targets = f.targets if self.netns == "host" else f.own(self.netns)
+        to = r.choice(targets) if self.maybe(0.97) else f.loopback
         port = r.choice([80, 80, 80, 443, 8080, 9000, 8443, 5000])
         if self.maybe(0.75):
-            to, port = r.choice(f.served)
+            to, port = r.choice([s for s in f.served if s[0] in targets])
         kind = r.choice(["at"] * 6 + ["addr"] * 3 + ["redirect", "redirectport", "redirectport",
                                                      "netmap", "range", "portrange", "port",
                                                      "random"])
+        if self.netns != "host" and kind in ("netmap", "range"):
+            kind = "at"
         if kind == "addr":
             return [], f"DNAT --to-destination {to}", ()
         if kind == "redirect":
@@ -329,7 +335,7 @@ class XtGen:
             table.chains.append(made)
             if chain not in relevant or not self.maybe(0.8):
                 continue
-            made.rules = [Rule([], g, fixed=True) for g in GUARD]
+            made.rules = [Rule([], g, fixed=True) for g in GUARD + [TRACKED] * (name == "nat")]
             if tproxy and name == "mangle" and chain == "PREROUTING":
                 made.rules.insert(1, Rule([], "-p tcp -m tcp ! --syn -m socket --transparent -j MARK --set-xmark "
                                           f"0x{MARK_LOCAL:x}/0x{MARK_LOCAL:x}", fixed=True))
@@ -337,7 +343,7 @@ class XtGen:
             made.rules += [self.rule(name, chain, jumps) for _ in range(r.randint(1, 6))]
             if jumps and self.maybe(0.6):
                 parts, tags = self.matches(chain, 1)
-                made.rules.insert(r.randint(3 if len(made.rules) > 2 else 2, len(made.rules)),
+                made.rules.insert(r.randint(sum(x.fixed for x in made.rules), len(made.rules)),
                                   Rule(parts[:1], f"-j {jumps[-1]}", tags))
             if tproxy and name == "mangle" and chain == "PREROUTING":
                 made.rules.insert(3, Rule(["-p tcp -m tcp", f"--dport {self.port()}"],

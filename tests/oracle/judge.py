@@ -2,6 +2,7 @@
 """Holds what edgepath says against what the kernel did."""
 
 import ipaddress
+import re
 
 # verdict of edgepath -> what the wire may have shown
 _ALLOWED = {
@@ -12,6 +13,10 @@ _ALLOWED = {
     "unreachable": {"timeout", "icmp"},
     "forwarded": {"timeout", "icmp"},
 }
+
+
+# Where the source is open, some conditions on it cannot be written as prefixes.
+_OPEN_LIMITS = re.compile(r"bound on splits|scattered mask|open source")
 
 
 class Observed:
@@ -118,11 +123,16 @@ def judge(run, probe, seen, tags, inodes, opened=False):
     definite = [o for o in outcomes if o.get("verdict") != "unknown" and (o.get("probability") or 0) > 0]
     matched = any(fits(o, seen, inodes) for o in definite)
     if unknown:
-        excused = several - {"chance"} or ("order" in tags and all(
-            "order" in r or "priorit" in r for r in reasons)) or (opened and all("split" in r for r in reasons))
+        excused = several - {"chance"} or \
+            ("order" in tags and all("order" in r or "priorit" in r for r in reasons)) or \
+            (opened and all(_OPEN_LIMITS.search(r) for r in reasons))
         if not excused:
             return Judgement("needless unknown: " + "; ".join(sorted(set(reasons))), reasons)
         return Judgement(None, reasons)
+    if not matched and "tproxy" in tags and seen.kind in ("timeout", "silent") and \
+            any((o.get("receiver") or {}).get("comm") == "tproxy" for o in definite):
+        # The connection's later packets are lost where rules send only its first to the proxy.
+        return Judgement()
     if not matched:
         return Judgement("says " + "; or ".join(say(o) for o in outcomes))
     return Judgement()

@@ -21,8 +21,10 @@ import os
 import random
 import re
 import selectors
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -191,15 +193,15 @@ def cases_of(options, seed):
         yield backends[number % len(backends)], random.Random(f"{seed} {number}").getrandbits(40)
 
 
-def many(options):
+def many(options, program):
     seed = options.seed if options.seed is not None else random.SystemRandom().getrandbits(32)
     print(f"seed {seed}", flush=True)
     todo = list(cases_of(options, seed))
     jobs = max(1, min(options.jobs, len(todo)))
     command = [sys.executable, os.path.abspath(__file__), "--worker"]
     command += ["--kernel-only"] * options.kernel_only + ["--no-shrink"] * options.no_shrink
-    workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-               for _ in range(jobs)]
+    workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                env=dict(os.environ, EDGEPATH=program)) for _ in range(jobs)]
     totals, done, started = Totals(), 0, time.monotonic()
     waiting = {}
     ready = selectors.DefaultSelector()
@@ -290,7 +292,13 @@ def main():
         return 1
     if options.worker:
         return work(options)
-    return one(options) if options.case_seed is not None else many(options)
+    if options.case_seed is not None:
+        return one(options)
+    if options.kernel_only:
+        return many(options, netlab.EDGEPATH)
+    with tempfile.TemporaryDirectory(prefix="ept-oracle-") as kept:
+        # A build during the run must not change what is being tried.
+        return many(options, shutil.copy(netlab.EDGEPATH, kept))
 
 
 if __name__ == "__main__":

@@ -79,6 +79,10 @@ class Family:
             (self.host[2], 8080), (self.bridge, 9000), (self.remote, 80), (self.remote, 443)]
         self.targets = self.inside * 3 + self.host + [self.bridge, self.remote, self.nobody]
 
+    def own(self, container):
+        """The addresses of a container."""
+        return [self.containers[container]] + [self.second] * (container == "c1")
+
     def at(self, addr, port):
         return f"[{addr}]:{port}" if self.v6 else f"{addr}:{port}"
 
