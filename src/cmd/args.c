@@ -381,9 +381,10 @@ static void put_options(struct ep_buf *out, const struct ep_option *o)
 				 o->value ? o->value : "");
 		else
 			snprintf(left, sizeof(left), "-%c", o->letter);
-		ep_buf_printf(out, "  %-24s ", left);
 		if (strlen(left) > 24)
-			ep_buf_printf(out, "\n%27s", "");
+			ep_buf_printf(out, "  %s\n%27s", left, "");
+		else
+			ep_buf_printf(out, "  %-24s ", left);
 		put_words(out, 27, o->help);
 	}
 }

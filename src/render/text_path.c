@@ -353,7 +353,6 @@ static void verdict(struct ep_text *t, const struct ep_path_doc *d, const struct
 		t->a, ep_sprintf(t->a, "%s%s", words[o->verdict].lead, ep_text_end(t, d->doc.s, o)),
 		t->style->width - 2);
 
-	ep_buf_puts(t->out, "\n");
 	ep_each(s, &l)
 		ep_buf_printf(t->out, "  %s\n", ep_text_paint(t, *s, words[o->verdict].paint));
 	if (*more)
@@ -384,8 +383,10 @@ static void outcomes(struct ep_text *t, const struct ep_path_doc *d)
 		if (n > 1)
 			ep_text_wrap(t, ep_sprintf(t->a, "%zu of %zu: ", i + 1, n), "  ",
 				     which(t, o));
-		if (i++ < MAX_TREES)
+		if (i++ < MAX_TREES && o->steps.n) {
 			tree(t, d, o);
+			ep_buf_puts(t->out, "\n");
+		}
 		verdict(t, d, o);
 	}
 	ep_each(o, &d->result->outcomes) {
