@@ -53,6 +53,7 @@ struct ep_pkt {
 	struct ep_addr o_daddr;
 	uint16_t o_dport;
 	const struct ep_link *in, *out; /* NULL if none yet */
+	const struct ep_link *slave;    /* where it really came in, if in is its VRF; else NULL */
 	uint8_t pkttype;                /* PACKET_HOST… as seen in the present namespace */
 	bool local_out; /* sent by this host's process (socket known: uid unknown unless root) */
 	/* TPROXY chose a listener: deliver to it, whatever the destination */
@@ -186,6 +187,7 @@ struct ep_flow {
 	struct ep_addr dst;
 	struct ep_val src;       /* var -1 with c 0: unspecified */
 	uint32_t iif, oif, mark; /* ifindexes; iif: loopback's for local output */
+	uint32_t l3mdev;         /* VRF or a port of it, if neither iif nor oif tells; 0 unset */
 	uint16_t dport;
 	struct ep_val sport;
 	bool output; /* sent by this host */
@@ -202,8 +204,22 @@ uint8_t ep_fib_addr_type(struct ep_walk *w, struct ep_netns *ns, const struct ep
 /* Set of all source addresses that are of that RTN_ type in ns (for matches on an open source). */
 struct ep_ivset ep_fib_type_set(struct ep_walk *w, struct ep_netns *ns, uint8_t alen, uint8_t type,
 				uint32_t dev);
-/* Source validation on input (rp_filter, martians): false when the kernel drops it; the caller ends the run. */
-bool ep_fib_source_ok(struct ep_walk *w, const char **why);
+/*
+ * Source validation on input, before routing (martians), and after it (own addresses, rp_filter);
+ * oif: where it is to leave, 0 for local delivery. False when the kernel drops it; the caller ends
+ * the run.
+ */
+bool ep_fib_martian_free(struct ep_walk *w, const char **why);
+bool ep_fib_source_ok(struct ep_walk *w, uint32_t oif, const char **why);
+
+/*
+ * The sources for which test says yes, where its answer depends on routing alone: it is asked once
+ * for each range of addresses that no route or policy rule divides. False if that can't be done
+ * (multipath or source routes, too many of them).
+ */
+typedef bool (*ep_source_test)(struct ep_walk *w, ep_u128 source, void *ctx);
+bool ep_fib_sources(struct ep_walk *w, ep_source_test test, void *ctx,
+		    struct ep_ivset *ret) EP_MUST;
 
 /* ---- path (path.c, deliver.c) ---- */
 

@@ -30,6 +30,8 @@ struct ep_nft_row {
 
 /* nft_lookup.c: sets, maps and verdict maps. */
 enum ep_nft_next ep_nft_eval_lookup(struct ep_nft_vm *vm, const struct ep_expr *e);
+/* nft_fib.c: kinds of addresses, and ways back. */
+enum ep_nft_next ep_nft_eval_fib(struct ep_nft_vm *vm, const struct ep_expr *e);
 /* nft_payload.c: header bytes. */
 enum ep_nft_next ep_nft_eval_payload(struct ep_nft_vm *vm, const struct ep_expr *e);
 /* nft_effect.c: the writing forms of meta and ct. */
@@ -46,6 +48,10 @@ extern const struct ep_nft_row ep_nft_rows_effect[]; /* nft_effect.c: nat, rejec
 enum ep_nft_next ep_nft_bad(struct ep_nft_vm *vm, const struct ep_expr *e);
 /* Ends the walk as unknown, naming the expression. */
 enum ep_nft_next ep_nft_unknown(struct ep_nft_vm *vm, const char *what);
+static inline enum ep_nft_next ep_nft_stored(struct ep_nft_vm *vm, const struct ep_expr *e, bool ok)
+{
+	return ok ? EP_NFT_NEXT : ep_nft_bad(vm, e);
+}
 /* What the rule is called in messages: "ip nat DOCKER rule 5". */
 const char *ep_nft_where(struct ep_nft_vm *vm);
 

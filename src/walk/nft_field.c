@@ -13,11 +13,6 @@
 
 #include "walk/nft.h"
 
-static enum ep_nft_next stored(struct ep_nft_vm *vm, const struct ep_expr *e, bool ok)
-{
-	return ok ? EP_NFT_NEXT : ep_nft_bad(vm, e);
-}
-
 /* ---- meta (net/netfilter/nft_meta.c) ---- */
 
 enum meta_kind {
@@ -92,14 +87,6 @@ static const struct {
 	{NFT_META_SDIFNAME, META_SDIFNAME, 0, NULL},
 };
 
-static bool store_name(struct ep_regs *r, uint64_t dreg, const char *s)
-{
-	char name[16] = {};
-
-	memcpy(name, s, strnlen(s, sizeof(name) - 1));
-	return ep_reg_const(r, dreg, name, sizeof(name));
-}
-
 /* The link's VRF, if it is a port of one. */
 static const struct ep_link *vrf_of(const struct ep_walk *w, const struct ep_link *l)
 {
@@ -119,19 +106,20 @@ static enum ep_nft_next store_link(struct ep_nft_vm *vm, const struct ep_expr *e
 	switch (kind) {
 	case META_IN_INDEX:
 	case META_OUT_INDEX:
-		return stored(vm, e, ep_reg_u32(r, dreg, l ? l->ifindex : 0));
+		return ep_nft_stored(vm, e, ep_reg_u32(r, dreg, l ? l->ifindex : 0));
 	case META_IN_NAME:
 	case META_OUT_NAME:
-		return stored(vm, e, store_name(r, dreg, l ? l->name : ""));
+		return ep_nft_stored(vm, e, ep_reg_name(r, dreg, l ? l->name : ""));
 	case META_IN_TYPE:
 	case META_OUT_TYPE:
-		return l ? stored(vm, e, ep_reg_u16(r, dreg, l->type)) : EP_NFT_BREAK;
+		return l ? ep_nft_stored(vm, e, ep_reg_u16(r, dreg, l->type)) : EP_NFT_BREAK;
 	case META_IN_GROUP:
 	case META_OUT_GROUP:
-		return l ? stored(vm, e, ep_reg_u32(r, dreg, l->group)) : EP_NFT_BREAK;
+		return l ? ep_nft_stored(vm, e, ep_reg_u32(r, dreg, l->group)) : EP_NFT_BREAK;
 	default:
-		return l && l->kind && *l->kind ? stored(vm, e, store_name(r, dreg, l->kind)) :
-						  EP_NFT_BREAK;
+		return l && l->kind && *l->kind ?
+			       ep_nft_stored(vm, e, ep_reg_name(r, dreg, l->kind)) :
+			       EP_NFT_BREAK;
 	}
 }
 
@@ -141,7 +129,7 @@ static enum ep_nft_next store_open(struct ep_nft_vm *vm, const struct ep_expr *e
 {
 	struct ep_val v = ep_w_unknown_val(vm->w, what, bytes * 8);
 
-	return stored(vm, e, ep_reg_val(&vm->regs, dreg, &v, bytes, true));
+	return ep_nft_stored(vm, e, ep_reg_val(&vm->regs, dreg, &v, bytes, true));
 }
 
 static enum ep_nft_next load_meta(struct ep_nft_vm *vm, const struct ep_expr *e, unsigned i)
@@ -155,25 +143,25 @@ static enum ep_nft_next load_meta(struct ep_nft_vm *vm, const struct ep_expr *e,
 
 	switch (meta_keys[i].kind) {
 	case META_CONST8:
-		return stored(vm, e, ep_reg_u8(r, dreg, (uint8_t)meta_keys[i].value));
+		return ep_nft_stored(vm, e, ep_reg_u8(r, dreg, (uint8_t)meta_keys[i].value));
 	case META_CONST16:
-		return stored(vm, e, ep_reg_u16(r, dreg, (uint16_t)meta_keys[i].value));
+		return ep_nft_stored(vm, e, ep_reg_u16(r, dreg, (uint16_t)meta_keys[i].value));
 	case META_CONST32:
-		return stored(vm, e, ep_reg_u32(r, dreg, meta_keys[i].value));
+		return ep_nft_stored(vm, e, ep_reg_u32(r, dreg, meta_keys[i].value));
 	case META_MARK:
-		return stored(vm, e, ep_reg_u32(r, dreg, w->p.mark));
+		return ep_nft_stored(vm, e, ep_reg_u32(r, dreg, w->p.mark));
 	case META_PRIORITY:
-		return stored(vm, e, ep_reg_u32(r, dreg, w->p.priority));
+		return ep_nft_stored(vm, e, ep_reg_u32(r, dreg, w->p.priority));
 	case META_PKTTYPE:
 		/* Looped back packets count by their address: nft_meta_get_eval_pkttype_lo() */
-		return stored(vm, e,
-			      ep_reg_u8(r, dreg,
-					w->p.pkttype == PACKET_LOOPBACK ? PACKET_HOST :
-									  w->p.pkttype));
+		return ep_nft_stored(vm, e,
+				     ep_reg_u8(r, dreg,
+					       w->p.pkttype == PACKET_LOOPBACK ? PACKET_HOST :
+										 w->p.pkttype));
 	case META_NFPROTO:
-		return stored(vm, e, ep_reg_u8(r, dreg, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6));
+		return ep_nft_stored(vm, e, ep_reg_u8(r, dreg, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6));
 	case META_PROTOCOL:
-		return stored(vm, e, ep_reg_u16(r, dreg, htons(v4 ? ETH_P_IP : ETH_P_IPV6)));
+		return ep_nft_stored(vm, e, ep_reg_u16(r, dreg, htons(v4 ? ETH_P_IP : ETH_P_IPV6)));
 	case META_UNKNOWN8:
 		return store_open(vm, e, dreg, meta_keys[i].what, 1);
 	case META_UNKNOWN32:
@@ -185,11 +173,11 @@ static enum ep_nft_next load_meta(struct ep_nft_vm *vm, const struct ep_expr *e,
 					EP_NFT_BREAK;
 	case META_RANDOM:
 		v.var = ep_w_var(w, EP_VAR_RANDOM, 32, ep_iv_full(w->arena, 32), "meta random");
-		return stored(vm, e, ep_reg_val(r, dreg, &v, 4, true));
+		return ep_nft_stored(vm, e, ep_reg_val(r, dreg, &v, 4, true));
 	case META_SDIF:
-		return stored(vm, e, ep_reg_u32(r, dreg, vrf ? w->p.in->ifindex : 0));
+		return ep_nft_stored(vm, e, ep_reg_u32(r, dreg, vrf ? w->p.in->ifindex : 0));
 	case META_SDIFNAME:
-		return stored(vm, e, store_name(r, dreg, vrf ? w->p.in->name : ""));
+		return ep_nft_stored(vm, e, ep_reg_name(r, dreg, vrf ? w->p.in->name : ""));
 	case META_BREAK:
 		return EP_NFT_BREAK;
 	default:
@@ -229,13 +217,15 @@ static enum ep_nft_next load_tuple(struct ep_nft_vm *vm, const struct ep_expr *e
 
 	/* The reply's source is the (translated) destination, and the other way round. */
 	if (src == reply && port)
-		return stored(vm, e, ep_reg_u16(r, dreg, htons(reply ? p->dport : p->o_dport)));
+		return ep_nft_stored(vm, e,
+				     ep_reg_u16(r, dreg, htons(reply ? p->dport : p->o_dport)));
 	if (src == reply)
-		return stored(vm, e, store_addr(r, dreg, reply ? &p->daddr : &p->o_daddr));
+		return ep_nft_stored(vm, e, store_addr(r, dreg, reply ? &p->daddr : &p->o_daddr));
 	if (port)
-		return stored(vm, e,
-			      ep_reg_val(r, dreg, reply ? &p->sport : &p->o_sport, 2, false));
-	return stored(vm, e, ep_reg_val(r, dreg, reply ? &p->saddr : &p->o_saddr, p->alen, false));
+		return ep_nft_stored(
+			vm, e, ep_reg_val(r, dreg, reply ? &p->sport : &p->o_sport, 2, false));
+	return ep_nft_stored(vm, e,
+			     ep_reg_val(r, dreg, reply ? &p->saddr : &p->o_saddr, p->alen, false));
 }
 
 static uint32_t ct_state(const struct ep_pkt *p)
@@ -262,29 +252,29 @@ static enum ep_nft_next eval_ct(struct ep_nft_vm *vm, const struct ep_expr *e)
 	if (ep_attr_has(e, NFTA_CT_SREG))
 		return ep_nft_ct_set(vm, e);
 	if (key == NFT_CT_STATE)
-		return stored(vm, e, ep_reg_u32(r, dreg, ct_state(p)));
+		return ep_nft_stored(vm, e, ep_reg_u32(r, dreg, ct_state(p)));
 	if (p->ct != EP_CT_NEW)
 		return EP_NFT_BREAK;
 	switch (key) {
 	case NFT_CT_DIRECTION:
-		return stored(vm, e, ep_reg_u8(r, dreg, 0));
+		return ep_nft_stored(vm, e, ep_reg_u8(r, dreg, 0));
 	case NFT_CT_STATUS:
-		return stored(vm, e, ep_reg_u32(r, dreg, ct_status(p)));
+		return ep_nft_stored(vm, e, ep_reg_u32(r, dreg, ct_status(p)));
 	case NFT_CT_MARK:
-		return stored(vm, e, ep_reg_u32(r, dreg, p->ctmark));
+		return ep_nft_stored(vm, e, ep_reg_u32(r, dreg, p->ctmark));
 	case NFT_CT_SECMARK:
-		return stored(vm, e, ep_reg_u32(r, dreg, 0));
+		return ep_nft_stored(vm, e, ep_reg_u32(r, dreg, 0));
 	case NFT_CT_HELPER:
 		return EP_NFT_BREAK;
 	case NFT_CT_L3PROTOCOL:
-		return stored(vm, e,
-			      ep_reg_u8(r, dreg, p->alen == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6));
+		return ep_nft_stored(
+			vm, e, ep_reg_u8(r, dreg, p->alen == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6));
 	case NFT_CT_PROTOCOL:
-		return stored(vm, e, ep_reg_u8(r, dreg, IPPROTO_TCP));
+		return ep_nft_stored(vm, e, ep_reg_u8(r, dreg, IPPROTO_TCP));
 	case NFT_CT_LABELS:
-		return stored(vm, e, ep_reg_const(r, dreg, no_labels, sizeof(no_labels)));
+		return ep_nft_stored(vm, e, ep_reg_const(r, dreg, no_labels, sizeof(no_labels)));
 	case NFT_CT_ZONE:
-		return stored(vm, e, ep_reg_u16(r, dreg, p->ct_zone));
+		return ep_nft_stored(vm, e, ep_reg_u16(r, dreg, p->ct_zone));
 	case NFT_CT_SRC_IP:
 	case NFT_CT_DST_IP:
 		if (p->alen != 4)
@@ -310,74 +300,6 @@ static enum ep_nft_next eval_ct(struct ep_nft_vm *vm, const struct ep_expr *e)
 	return load_tuple(vm, e, key, ep_attr_num(e, NFTA_CT_DIRECTION, 0) == IP_CT_DIR_REPLY);
 }
 
-/* ---- fib (net/ipv4/netfilter/nft_fib_ipv4.c) ---- */
-
-static uint8_t fib_type(struct ep_nft_vm *vm, bool saddr, uint32_t dev)
-{
-	static const uint8_t types[] = {RTN_LOCAL,     RTN_MULTICAST,   RTN_BROADCAST, RTN_ANYCAST,
-					RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT};
-	struct ep_walk *w = vm->w;
-	struct ep_addr a;
-
-	if (!saddr)
-		return ep_fib_addr_type(w, w->ns, &w->p.daddr, dev);
-	if (w->p.saddr.var < 0) {
-		a = ep_addr_from_num(w->p.saddr.c, w->p.alen);
-		return ep_fib_addr_type(w, w->ns, &a, dev);
-	}
-	for (size_t i = 0; i < EP_ARRAY_SIZE(types); i++) {
-		struct ep_ivset set = ep_fib_type_set(w, w->ns, w->p.alen, types[i], dev);
-
-		if (set.n && ep_w_in(w, w->p.saddr.var, set))
-			return types[i];
-	}
-	return RTN_UNICAST;
-}
-
-/* Which device leads to the address: reverse path filters are written so. */
-static enum ep_nft_next fib_oif(struct ep_nft_vm *vm, const struct ep_expr *e, uint64_t flags)
-{
-	struct ep_walk *w = vm->w;
-	struct ep_fib f = {};
-	struct ep_flow q = {.mark = flags & NFTA_FIB_F_MARK ? w->p.mark : 0, .no_src = true};
-	uint64_t dreg = ep_attr_num(e, NFTA_FIB_DREG, ~0ull);
-	const struct ep_link *want = flags & NFTA_FIB_F_IIF ? w->p.in :
-				     flags & NFTA_FIB_F_OIF ? w->p.out :
-							      NULL;
-	const struct ep_link *out;
-
-	if (flags & NFTA_FIB_F_SADDR && w->p.saddr.var >= 0) {
-		out = ep_w_unknown(w, "the way back to an open source") ? w->p.in : NULL;
-	} else {
-		q.dst = flags & NFTA_FIB_F_SADDR ? ep_addr_from_num(w->p.saddr.c, w->p.alen) :
-						   w->p.daddr;
-		q.oif = want ? want->ifindex : 0;
-		ep_fib_lookup(w, w->ns, &q, &f);
-		out = f.type == RTN_UNICAST || f.type == RTN_LOCAL ? f.out : NULL;
-		if (want && out && out != want)
-			out = NULL;
-	}
-	if (flags & NFTA_FIB_F_PRESENT)
-		return stored(vm, e, ep_reg_u8(&vm->regs, dreg, out != NULL));
-	if (ep_attr_num(e, NFTA_FIB_RESULT, 0) == NFT_FIB_RESULT_OIF)
-		return stored(vm, e, ep_reg_u32(&vm->regs, dreg, out ? out->ifindex : 0));
-	return stored(vm, e, store_name(&vm->regs, dreg, out ? out->name : ""));
-}
-
-static enum ep_nft_next eval_fib(struct ep_nft_vm *vm, const struct ep_expr *e)
-{
-	uint64_t flags = ep_attr_num(e, NFTA_FIB_FLAGS, 0);
-	const struct ep_link *dev = flags & NFTA_FIB_F_IIF ? vm->w->p.in :
-				    flags & NFTA_FIB_F_OIF ? vm->w->p.out :
-							     NULL;
-
-	if (ep_attr_num(e, NFTA_FIB_RESULT, 0) != NFT_FIB_RESULT_ADDRTYPE)
-		return fib_oif(vm, e, flags);
-	return stored(vm, e,
-		      ep_reg_u32(&vm->regs, ep_attr_num(e, NFTA_FIB_DREG, ~0ull),
-				 fib_type(vm, flags & NFTA_FIB_F_SADDR, dev ? dev->ifindex : 0)));
-}
-
 /* ---- socket, random numbers, and what a SYN never has ---- */
 
 static enum ep_nft_next eval_socket(struct ep_nft_vm *vm, const struct ep_expr *e)
@@ -389,9 +311,9 @@ static enum ep_nft_next eval_socket(struct ep_nft_vm *vm, const struct ep_expr *
 		return EP_NFT_BREAK;
 	switch (ep_attr_num(e, NFTA_SOCKET_KEY, ~0ull)) {
 	case NFT_SOCKET_TRANSPARENT:
-		return stored(vm, e, ep_reg_u8(&vm->regs, dreg, l->transparent));
+		return ep_nft_stored(vm, e, ep_reg_u8(&vm->regs, dreg, l->transparent));
 	case NFT_SOCKET_WILDCARD:
-		return stored(vm, e, ep_reg_u8(&vm->regs, dreg, ep_addr_is_any(&l->addr)));
+		return ep_nft_stored(vm, e, ep_reg_u8(&vm->regs, dreg, ep_addr_is_any(&l->addr)));
 	case NFT_SOCKET_CGROUPV2:
 		return store_open(vm, e, dreg, "cgroup of the listener", 8);
 	}
@@ -408,7 +330,7 @@ static enum ep_nft_next store_random(struct ep_nft_vm *vm, const struct ep_expr 
 		return ep_nft_bad(vm, e);
 	v.var = ep_w_var(vm->w, EP_VAR_RANDOM, 32, ep_iv_range(vm->w->arena, off, off + mod - 1),
 			 what);
-	return stored(vm, e, ep_reg_val(&vm->regs, dreg, &v, 4, true));
+	return ep_nft_stored(vm, e, ep_reg_val(&vm->regs, dreg, &v, 4, true));
 }
 
 static enum ep_nft_next eval_numgen(struct ep_nft_vm *vm, const struct ep_expr *e)
@@ -453,7 +375,7 @@ static enum ep_nft_next eval_exthdr(struct ep_nft_vm *vm, const struct ep_expr *
 	what = ep_w_sprintf(vm->w, "tcp option %u", (unsigned)ep_attr_num(e, NFTA_EXTHDR_TYPE, 0));
 	there = tcp && ep_w_unknown(vm->w, "%s", what);
 	if (ep_attr_num(e, NFTA_EXTHDR_FLAGS, 0) & NFT_EXTHDR_F_PRESENT)
-		return stored(vm, e, ep_reg_u8(&vm->regs, dreg, there));
+		return ep_nft_stored(vm, e, ep_reg_u8(&vm->regs, dreg, there));
 	if (!there || !len || len > 16)
 		return EP_NFT_BREAK;
 	return store_open(vm, e, dreg, what, len);
@@ -462,7 +384,7 @@ static enum ep_nft_next eval_exthdr(struct ep_nft_vm *vm, const struct ep_expr *
 const struct ep_nft_row ep_nft_rows_field[] = {
 	{"meta", eval_meta},
 	{"ct", eval_ct},
-	{"fib", eval_fib},
+	{"fib", ep_nft_eval_fib},
 	{"socket", eval_socket},
 	{"numgen", eval_numgen},
 	{"hash", eval_hash},

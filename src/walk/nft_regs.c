@@ -55,6 +55,14 @@ bool ep_reg_u8(struct ep_regs *r, uint64_t reg, uint8_t v)
 	return ep_reg_const(r, reg, &v, sizeof(v));
 }
 
+bool ep_reg_name(struct ep_regs *r, uint64_t reg, const char *s)
+{
+	char name[16] = {};
+
+	memcpy(name, s, strnlen(s, sizeof(name) - 1));
+	return ep_reg_const(r, reg, name, sizeof(name));
+}
+
 struct ep_byte ep_byte_of(const struct ep_val *v, size_t bytes, size_t idx)
 {
 	if (v->var >= 0)

@@ -32,6 +32,7 @@ bool ep_reg_const(struct ep_regs *r, uint64_t reg, const void *p, size_t len);
 bool ep_reg_u32(struct ep_regs *r, uint64_t reg, uint32_t v); /* host order */
 bool ep_reg_u16(struct ep_regs *r, uint64_t reg, uint16_t v); /* host order */
 bool ep_reg_u8(struct ep_regs *r, uint64_t reg, uint8_t v);
+bool ep_reg_name(struct ep_regs *r, uint64_t reg, const char *s); /* IFNAMSIZ bytes */
 /* A field of `bytes` bytes in network order (or reversed, for host-order numbers). */
 bool ep_reg_val(struct ep_regs *r, uint64_t reg, const struct ep_val *v, size_t bytes,
 		bool reverse);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Matches on addresses: net/netfilter/xt_addrtype.c, xt_iprange.c, net/ipv[46]/netfilter/
  * ip[t6t]_rpfilter.c. */
-#include <stdlib.h>
 #include <string.h>
 #include <netinet/in.h>
 #include <linux/if.h>
@@ -14,8 +13,7 @@
 
 #include "walk/xt.h"
 
-#define V4_TYPES     0x0fff /* 1 << RTN_*: all that XT_ADDRTYPE_* can ask for */
-#define MAX_RPF_CELL 256
+#define V4_TYPES 0x0fff /* 1 << RTN_*: all that XT_ADDRTYPE_* can ask for */
 
 /* ---- addrtype ---- */
 
@@ -189,91 +187,22 @@ static bool reverse_ok(struct ep_walk *w, ep_u128 source, unsigned flags)
 	return fib.type == RTN_UNICAST && (flags & XT_RPFILTER_LOOSE || uses_dev(&fib, in));
 }
 
-static int num_cmp(const void *p, const void *q)
+static bool test_reverse(struct ep_walk *w, ep_u128 source, void *flags)
 {
-	const ep_u128 *x = p, *y = q;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-struct cells {
-	ep_u128 v[MAX_RPF_CELL]; /* first address of each cell */
-	size_t n;
-	bool full;
-};
-
-static void add_edge(struct cells *c, ep_u128 n)
-{
-	if (c->n == MAX_RPF_CELL)
-		c->full = true;
-	else
-		c->v[c->n++] = n;
-}
-
-static void add_prefix(struct cells *c, const struct ep_addr *net, unsigned plen, uint8_t alen)
-{
-	unsigned bits = alen * 8u;
-	ep_u128 span, lo;
-
-	if (net->len != alen || !plen || plen > bits)
-		return;
-	span = (ep_u128)1 << (bits - plen);
-	lo = ep_addr_num(net) & ~(span - 1);
-	add_edge(c, lo);
-	if (lo + span && (bits == 128 || lo + span < (ep_u128)1 << bits))
-		add_edge(c, lo + span);
-}
-
-/* Between two edges no route or policy rule begins or ends: one lookup answers for all of a cell. */
-static bool find_cells(const struct ep_walk *w, struct cells *c)
-{
-	uint8_t family = w->p.alen == 4 ? AF_INET : AF_INET6;
-
-	c->n = 0;
-	c->full = false;
-	add_edge(c, 0);
-	if (w->p.alen == 16) {
-		static const struct ep_addr link_local = {.len = 16, .b = {0xfe, 0x80}};
-
-		add_edge(c, 1); /* :: is let pass without a lookup */
-		add_prefix(c, &link_local, 10, 16);
-	}
-	ep_each(r, &w->ns->routes) {
-		if (r->family != family)
-			continue;
-		if (r->hops.n > 1 || r->src_len)
-			return false;
-		add_prefix(c, &r->dst, r->dst_len, w->p.alen);
-	}
-	ep_each(p, &w->ns->policies)
-		if (p->family == family)
-			add_prefix(c, &p->dst, p->dst_len, w->p.alen);
-	qsort(c->v, c->n, sizeof(*c->v), num_cmp);
-	return !c->full;
+	/* :: is let pass without a lookup */
+	return (w->p.alen == 16 && !source) || reverse_ok(w, source, *(unsigned *)flags);
 }
 
 static bool need_reverse(struct ep_xt_and *a, unsigned flags, bool invert)
 {
 	struct ep_walk *w = a->w;
-	struct ep_iv ok[MAX_RPF_CELL];
-	struct cells c;
-	size_t n = 0;
+	struct ep_ivset ok;
 
 	if (w->p.saddr.var < 0)
-		return ((w->p.alen == 16 && !w->p.saddr.c) || reverse_ok(w, w->p.saddr.c, flags)) !=
-		       invert;
-	if (ep_netns_need(w->s, w->ns, EP_NEED_ROUTES | EP_NEED_LINKS) || !find_cells(w, &c))
+		return test_reverse(w, w->p.saddr.c, &flags) != invert;
+	if (!ep_fib_sources(w, test_reverse, &flags, &ok))
 		return ep_xt_need_unknown(a, "depends on the route back to the source");
-	for (size_t i = 0; i < c.n; i++) {
-		ep_u128 hi = i + 1 < c.n ? c.v[i + 1] :
-					   ep_iv_full(w->arena, ep_xt_bits(w)).v[0].hi + 1;
-
-		if (i + 1 < c.n && c.v[i + 1] == c.v[i])
-			continue;
-		if ((w->p.alen == 16 && !c.v[i]) || reverse_ok(w, c.v[i], flags))
-			ok[n++] = (struct ep_iv){c.v[i], hi - 1};
-	}
-	return ep_xt_need_in(a, &w->p.saddr, ep_iv_of(w->arena, ok, n), invert);
+	return ep_xt_need_in(a, &w->p.saddr, ok, invert);
 }
 
 bool ep_xt_rpfilter(struct ep_xt_and *a, const struct ep_xt_in *in)
