@@ -1,82 +1,105 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Routing: policy rules, then the longest prefix of each table, as fib_rules.c and fib_trie.c do. */
+/* Routing: policy rules, and the tables that they name, as fib_rules.c, fib_trie.c and ip6_fib.c do. */
 #include <netinet/in.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-#include "walk/engine.h"
+#include "walk/fib.h"
 
 #define EP_MAX_POLICY_STEPS 1000
 
-static uint8_t af_of(uint8_t alen)
-{
-	return alen == 4 ? AF_INET : AF_INET6;
-}
-
-/* ---- one table ---- */
-
-static bool hop_usable(const struct ep_nexthop *h, const struct ep_flow *f)
-{
-	return !(h->flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) && (!f->oif || h->ifindex == f->oif);
-}
-
-static bool route_usable(const struct ep_route *r, const struct ep_flow *f)
-{
-	if (r->type != RTN_UNICAST && r->type != RTN_LOCAL)
-		return true;
-	ep_each(h, &r->hops)
-		if (hop_usable(h, f))
-			return true;
-	return !r->hops.n && !f->oif;
-}
-
-static bool better(const struct ep_route *x, const struct ep_route *y)
-{
-	if (x->dst_len != y->dst_len)
-		return x->dst_len > y->dst_len;
-	if (x->src_len != y->src_len)
-		return x->src_len > y->src_len;
-	return x->metric < y->metric;
-}
-
-/* IPv6 subtrees: routes for some sources only. */
-static bool source_fits(struct ep_walk *w, const struct ep_route *r, const struct ep_flow *f)
-{
-	unsigned bits = r->src.len * 8u;
-	ep_u128 mask;
-
-	if (!r->src_len)
-		return true;
-	if (f->no_src)
-		return false;
-	mask = ~(ep_u128)0 << (bits - r->src_len);
-	return ep_w_val_masked(w, &f->src, bits, mask, ep_addr_num(&r->src) & mask);
-}
-
-static const struct ep_route *table_lookup(struct ep_walk *w, const struct ep_netns *ns,
-					   uint32_t table, const struct ep_flow *f)
-{
-	uint8_t af = af_of(f->dst.len);
-	const struct ep_route *best = NULL;
-
-	ep_each(r, &ns->routes) {
-		if (r->table != table || r->family != af || r->tos ||
-		    (r->dst_len && !ep_addr_in(&f->dst, &r->dst, r->dst_len)))
-			continue;
-		if ((!best || better(r, best)) && route_usable(r, f) && source_fits(w, r, f))
-			best = r;
-	}
-	return best;
-}
-
 /* ---- policy rules ---- */
+
+static const struct {
+	uint32_t priority, table;
+} default_rules[] = {
+	{0, RT_TABLE_LOCAL},
+	{32766, RT_TABLE_MAIN},
+	{32767, RT_TABLE_DEFAULT},
+};
+
+#define TO_TABLE(f, p, t)                                                              \
+	{                                                                              \
+		.family = (f), .priority = (p), .table = (t), .action = FR_ACT_TO_TBL, \
+		.suppress_prefixlen = -1, .suppress_ifgroup = -1                       \
+	}
+
+/* What the kernel does where nobody made rules. */
+static const struct ep_policy no_rules4[] = {TO_TABLE(AF_INET, 0, EP_TABLE_MERGED),
+					     TO_TABLE(AF_INET, 32767, RT_TABLE_DEFAULT)};
+static const struct ep_policy no_rules6[] = {TO_TABLE(AF_INET6, 0, RT_TABLE_LOCAL),
+					     TO_TABLE(AF_INET6, 32766, RT_TABLE_MAIN)};
+
+static bool is_default(const struct ep_policy *p)
+{
+	bool plain = p->action == FR_ACT_TO_TBL && !p->invert && !p->src_len && !p->dst_len &&
+		     !p->tos && !p->ip_proto && !p->iif && !p->oif && !p->fwmask && !p->l3mdev &&
+		     !p->has_uid && !p->sport_hi && !p->dport_hi && p->suppress_prefixlen < 0 &&
+		     p->suppress_ifgroup < 0;
+
+	for (size_t i = 0; i < EP_ARRAY_SIZE(default_rules) && plain; i++)
+		if (p->priority == default_rules[i].priority && p->table == default_rules[i].table)
+			return true;
+	return false;
+}
+
+bool ep_fib_custom_rules(const struct ep_netns *ns, uint8_t family)
+{
+	bool local = false, main = false, any = false;
+
+	ep_each(p, &ns->policies) {
+		if (p->family != family)
+			continue;
+		if (!is_default(p))
+			return true;
+		any = true;
+		local |= p->table == RT_TABLE_LOCAL;
+		main |= p->table == RT_TABLE_MAIN;
+	}
+	return any && !(local && main);
+}
+
+static size_t plain_policies(struct ep_walk *w, uint8_t family, const struct ep_policy ***ret)
+{
+	const struct ep_policy *from = family == AF_INET ? no_rules4 : no_rules6;
+	size_t n = family == AF_INET ? EP_ARRAY_SIZE(no_rules4) : EP_ARRAY_SIZE(no_rules6);
+
+	*ret = ep_alloc(w->arena, n * sizeof(**ret));
+	for (size_t i = 0; i < n; i++)
+		(*ret)[i] = &from[i];
+	return n;
+}
+
+size_t ep_fib_policies(struct ep_walk *w, const struct ep_netns *ns, uint8_t family,
+		       const struct ep_policy ***ret)
+{
+	const struct ep_policy **v;
+	size_t n = 0;
+
+	if (!ep_fib_custom_rules(ns, family))
+		return plain_policies(w, family, ret);
+	v = ep_alloc(w->arena, ns->policies.n * sizeof(*v));
+	ep_each(p, &ns->policies) {
+		size_t i = n;
+
+		if (p->family != family)
+			continue;
+		for (; i && v[i - 1]->priority > p->priority; i--)
+			v[i] = v[i - 1];
+		v[i] = p;
+		n++;
+	}
+	*ret = v;
+	return n;
+}
 
 static bool prefix_fits(struct ep_walk *w, const struct ep_val *v, const struct ep_addr *net,
 			uint8_t plen)
 {
 	unsigned bits = net->len * 8u;
-	ep_u128 mask = plen ? ~(ep_u128)0 << (bits - plen) : 0;
+	ep_u128 all = bits >= 128 ? ~(ep_u128)0 : ((ep_u128)1 << bits) - 1;
+	ep_u128 mask = plen == bits ? all : plen ? all & ~(all >> plen) : 0;
 
 	return ep_w_val_masked(w, v, bits, mask, ep_addr_num(net) & mask);
 }
@@ -88,7 +111,7 @@ static bool dev_is(const struct ep_netns *ns, uint32_t ifindex, const char *name
 	return l && !strcmp(l->name, name);
 }
 
-static const struct ep_link *vrf_of(const struct ep_netns *ns, uint32_t ifindex)
+const struct ep_link *ep_fib_vrf(const struct ep_netns *ns, uint32_t ifindex)
 {
 	const struct ep_link *l = ep_link_by_index(ns, ifindex);
 
@@ -97,71 +120,77 @@ static const struct ep_link *vrf_of(const struct ep_netns *ns, uint32_t ifindex)
 	return l && !strcmp(l->kind, "vrf") ? l : NULL;
 }
 
-static bool ports_fit(struct ep_walk *w, const struct ep_policy *p, const struct ep_flow *f)
+static const struct ep_link *vrf_of(const struct ep_netns *ns, const struct ep_flow *f)
 {
-	if (p->dport_hi && (f->dport < p->dport_lo || f->dport > p->dport_hi))
-		return false;
-	return !p->sport_hi || ep_w_val_range(w, &f->sport, p->sport_lo, p->sport_hi);
+	return ep_fib_vrf(ns, f->l3mdev ? f->l3mdev : f->oif ? f->oif : f->iif);
 }
 
-static bool selects(struct ep_walk *w, const struct ep_netns *ns, const struct ep_policy *p,
-		    const struct ep_flow *f)
+/* What is received has uid 0 (ip_route_input_slow()); a sender's is not known. */
+static bool uid_fits(struct ep_walk *w, const struct ep_policy *p, const struct ep_flow *f)
+{
+	if (!p->has_uid || (!p->uid_lo && p->uid_hi == UINT32_MAX))
+		return true;
+	if (!f->output)
+		return !p->uid_lo;
+	return ep_w_unknown(w, "routing rule %u asks for the sender's uid", p->priority);
+}
+
+bool ep_fib_policy_selects(struct ep_walk *w, const struct ep_netns *ns, const struct ep_policy *p,
+			   const struct ep_flow *f)
 {
 	if ((p->iif && !dev_is(ns, f->iif, p->iif)) || (p->oif && !dev_is(ns, f->oif, p->oif)) ||
 	    ((f->mark ^ p->fwmark) & p->fwmask) || (p->ip_proto && p->ip_proto != IPPROTO_TCP) ||
-	    (p->dst_len && !ep_addr_in(&f->dst, &p->dst, p->dst_len)) || p->tos)
-		return false;
-	if (p->l3mdev && !vrf_of(ns, f->oif ? f->oif : f->iif))
-		return false;
-	if (p->has_uid && (p->uid_lo || p->uid_hi != UINT32_MAX) &&
-	    !(f->output &&
-	      ep_w_unknown(w, "routing rule %u asks for the sender's uid", p->priority)))
+	    p->tos || (p->l3mdev && !vrf_of(ns, f)) ||
+	    (p->dport_hi && (f->dport < p->dport_lo || f->dport > p->dport_hi)))
 		return false;
 	if (p->src_len && (f->no_src || !prefix_fits(w, &f->src, &p->src, p->src_len)))
 		return false;
-	return ports_fit(w, p, f);
+	if (p->sport_hi && !ep_w_val_range(w, &f->sport, p->sport_lo, p->sport_hi))
+		return false;
+	return uid_fits(w, p, f);
 }
 
-/* The kernel's own rules, where none were read. */
-static const struct ep_policy default_policies[] = {
-	{.table = RT_TABLE_LOCAL,
-	 .action = FR_ACT_TO_TBL,
-	 .suppress_prefixlen = -1,
-	 .suppress_ifgroup = -1},
-	{.table = RT_TABLE_MAIN,
-	 .action = FR_ACT_TO_TBL,
-	 .priority = 32766,
-	 .suppress_prefixlen = -1,
-	 .suppress_ifgroup = -1},
-	{.table = RT_TABLE_DEFAULT,
-	 .action = FR_ACT_TO_TBL,
-	 .priority = 32767,
-	 .suppress_prefixlen = -1,
-	 .suppress_ifgroup = -1},
-};
-
-static size_t policies_of(struct ep_walk *w, const struct ep_netns *ns, uint8_t alen,
-			  const struct ep_policy ***ret)
+uint32_t ep_fib_policy_table(const struct ep_netns *ns, const struct ep_policy *p,
+			     const struct ep_flow *f)
 {
-	size_t n = 0, max = ns->policies.n + EP_ARRAY_SIZE(default_policies);
-	const struct ep_policy **v = ep_alloc(w->arena, max * sizeof(*v));
+	const struct ep_link *vrf = p->l3mdev ? vrf_of(ns, f) : NULL;
 
-	ep_each(p, &ns->policies) {
-		size_t i = n++;
-
-		if (p->family != af_of(alen)) {
-			n--;
-			continue;
-		}
-		for (; i && v[i - 1]->priority > p->priority; i--)
-			v[i] = v[i - 1];
-		v[i] = p;
-	}
-	for (size_t i = 0; !n && i < EP_ARRAY_SIZE(default_policies); i++)
-		v[i] = &default_policies[i];
-	*ret = v;
-	return n ? n : EP_ARRAY_SIZE(default_policies);
+	return vrf ? vrf->vrf_table : p->table;
 }
+
+/* fib4_rule_suppress(): what the lookup found, but the rule does not want. */
+bool ep_fib_suppressed(const struct ep_netns *ns, const struct ep_policy *p,
+		       const struct ep_route *r)
+{
+	const struct ep_link *l;
+
+	if (r->type == RTN_BLACKHOLE || r->type == RTN_UNREACHABLE || r->type == RTN_PROHIBIT)
+		return false;
+	if (p->suppress_prefixlen >= 0 && r->dst_len <= p->suppress_prefixlen)
+		return true;
+	l = p->suppress_ifgroup >= 0 && r->hops.n ? ep_link_by_index(ns, r->hops.v[0].ifindex) :
+						    NULL;
+	return l && l->group == (uint32_t)p->suppress_ifgroup;
+}
+
+uint8_t ep_fib_policy_type(const struct ep_policy *p)
+{
+	static const uint8_t types[] = {[FR_ACT_BLACKHOLE] = RTN_BLACKHOLE,
+					[FR_ACT_UNREACHABLE] = RTN_UNREACHABLE,
+					[FR_ACT_PROHIBIT] = RTN_PROHIBIT};
+
+	return p->action < EP_ARRAY_SIZE(types) ? types[p->action] : RTN_UNSPEC;
+}
+
+size_t ep_fib_goto(const struct ep_policy *const *v, size_t n, size_t i)
+{
+	for (size_t k = i + 1; k < n; k++)
+		if (v[k]->priority == v[i]->target)
+			return k;
+	return n;
+}
+
+/* ---- one lookup ---- */
 
 /* Picks among equal next hops by weight; which one, a hash of the flow decides. */
 static const struct ep_nexthop *pick_hop(struct ep_walk *w, const struct ep_route *r,
@@ -171,12 +200,12 @@ static const struct ep_nexthop *pick_hop(struct ep_walk *w, const struct ep_rout
 	uint32_t total = 0;
 
 	ep_each(h, &r->hops)
-		if (hop_usable(h, f))
+		if (ep_fib_hop_usable(h, f))
 			total += h->weight ? h->weight : 1;
 	ep_each(h, &r->hops) {
 		uint32_t weight = h->weight ? h->weight : 1;
 
-		if (!hop_usable(h, f))
+		if (!ep_fib_hop_usable(h, f))
 			continue;
 		last = h;
 		if (ep_w_chance(w, (double)weight / total, "multipath route"))
@@ -199,33 +228,43 @@ static void fill(struct ep_walk *w, const struct ep_netns *ns, const struct ep_f
 		ret->gw = h->gw;
 }
 
+/*
+ * Local and main table are one until somebody makes a rule, and stay apart when it is gone. Where
+ * that makes a difference, nobody can tell.
+ */
+static const struct ep_route *unmerged(struct ep_walk *w, struct ep_netns *ns,
+				       const struct ep_flow *f, const struct ep_route *r)
+{
+	const struct ep_route *local;
+
+	if (!r || r->table == RT_TABLE_LOCAL)
+		return r;
+	local = ep_fib_table_lookup(w, ep_fib_table(w->s, ns, AF_INET, RT_TABLE_LOCAL), f);
+	if (!local ||
+	    ep_w_unknown(w, "routing tables local and main both have a route, and might be one"))
+		return r;
+	return local;
+}
+
 /* One rule: true if it decided. */
-static bool apply(struct ep_walk *w, const struct ep_netns *ns, const struct ep_policy *p,
+static bool apply(struct ep_walk *w, struct ep_netns *ns, const struct ep_policy *p,
 		  const struct ep_flow *f, struct ep_fib *ret)
 {
+	uint8_t type = ep_fib_policy_type(p);
 	const struct ep_route *r;
-	uint32_t table = p->table;
+	uint32_t table;
 
-	switch (p->action) {
-	case FR_ACT_BLACKHOLE:
-		ret->type = RTN_BLACKHOLE;
+	if (type != RTN_UNSPEC) {
+		ret->type = type;
 		return true;
-	case FR_ACT_UNREACHABLE:
-		ret->type = RTN_UNREACHABLE;
-		return true;
-	case FR_ACT_PROHIBIT:
-		ret->type = RTN_PROHIBIT;
-		return true;
-	case FR_ACT_TO_TBL:
-		break;
-	default:
-		return false;
 	}
-	if (p->l3mdev)
-		table = vrf_of(ns, f->oif ? f->oif : f->iif)->vrf_table;
-	r = table_lookup(w, ns, table, f);
-	if (!r || r->type == RTN_THROW ||
-	    (p->suppress_prefixlen >= 0 && r->dst_len <= p->suppress_prefixlen))
+	if (p->action != FR_ACT_TO_TBL)
+		return false;
+	table = ep_fib_policy_table(ns, p, f);
+	r = ep_fib_table_lookup(w, ep_fib_table(w->s, ns, p->family, table), f);
+	if (table == EP_TABLE_MERGED)
+		r = unmerged(w, ns, f, r);
+	if (!r || r->type == RTN_THROW || ep_fib_suppressed(ns, p, r))
 		return false;
 	fill(w, ns, f, r, ret);
 	return true;
@@ -235,17 +274,20 @@ void ep_fib_lookup(struct ep_walk *w, struct ep_netns *ns, const struct ep_flow 
 		   struct ep_fib *ret)
 {
 	const struct ep_policy **v;
-	size_t n = policies_of(w, ns, f->dst.len, &v), steps = 0;
+	size_t n = ep_fib_policies(w, ns, f->dst.len == 4 ? AF_INET : AF_INET6, &v), steps = 0;
 
 	*ret = (struct ep_fib){.type = RTN_UNREACHABLE, .gw = f->dst};
-	for (size_t i = 0; i < n && steps++ < EP_MAX_POLICY_STEPS;) {
-		const struct ep_policy *p = v[i++];
+	for (size_t i = 0; i < n && steps++ < EP_MAX_POLICY_STEPS; i++) {
+		const struct ep_policy *p = v[i];
+		bool to = !p->dst_len || ep_addr_in(&f->dst, &p->dst, p->dst_len);
 
-		if (selects(w, ns, p, f) == p->invert)
+		if ((to && ep_fib_policy_selects(w, ns, p, f)) == p->invert)
 			continue;
 		if (p->action == FR_ACT_GOTO) {
-			while (i < n && v[i]->priority < p->target)
-				i++;
+			size_t k = ep_fib_goto(v, n, i);
+
+			if (k < n)
+				i = k - 1;
 			continue;
 		}
 		if (apply(w, ns, p, f, ret))

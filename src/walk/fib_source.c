@@ -1,139 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Kinds of addresses, and which sources the kernel accepts on a device. */
+/* Which sources the kernel accepts: ip_route_input_slow(), fib_validate_source(), ip6_rcv_core(). */
 #include <netinet/in.h>
-#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <string.h>
 
-#include "walk/engine.h"
-
-static ep_u128 prefix_hi(ep_u128 lo, unsigned bits, unsigned plen)
-{
-	unsigned host = bits - plen;
-
-	return host >= 128 ? ~(ep_u128)0 : lo | (((ep_u128)1 << host) - 1);
-}
-
-static struct ep_ivset prefix_set(struct ep_walk *w, const struct ep_addr *net, unsigned plen,
-				  uint8_t alen)
-{
-	ep_u128 lo = plen ? ep_addr_num(net) : 0;
-
-	return ep_iv_range(w->arena, lo, prefix_hi(lo, alen * 8u, plen));
-}
-
-static struct ep_ivset v4_range(struct ep_walk *w, uint32_t lo, uint32_t hi)
-{
-	return ep_iv_range(w->arena, lo, hi);
-}
-
-static struct ep_ivset v4_multicast(struct ep_walk *w)
-{
-	return v4_range(w, 0xe0000000u, 0xefffffffu);
-}
-
-static struct ep_ivset v4_special_broadcast(struct ep_walk *w)
-{
-	return ep_iv_or(w->arena, v4_range(w, 0xffffffffu, 0xffffffffu), v4_range(w, 0, 0));
-}
-
-static struct ep_ivset v6_multicast(struct ep_walk *w)
-{
-	ep_u128 lo = (ep_u128)0xff << 120;
-
-	return ep_iv_range(w->arena, lo, prefix_hi(lo, 128, 8));
-}
-
-static bool through_dev(const struct ep_route *r, uint32_t dev)
-{
-	if (!dev)
-		return true;
-	ep_each(h, &r->hops)
-		if (h->ifindex == dev)
-			return true;
-	return false;
-}
-
-/* Paints the routes of the local table, the more specific over the less. */
-static struct ep_ivset local_table_set(struct ep_walk *w, const struct ep_netns *ns, uint8_t type,
-				       uint32_t dev)
-{
-	struct ep_ivset set = {};
-
-	for (unsigned plen = 0; plen <= 32; plen++)
-		ep_each(r, &ns->routes) {
-			struct ep_ivset one;
-
-			if (r->family != AF_INET || r->table != RT_TABLE_LOCAL ||
-			    r->dst_len != plen)
-				continue;
-			one = prefix_set(w, &r->dst, plen, 4);
-			set = r->type == type && through_dev(r, dev) ?
-				      ep_iv_or(w->arena, set, one) :
-				      ep_iv_minus(w->arena, set, one);
-		}
-	return set;
-}
-
-static struct ep_ivset v6_local_set(struct ep_walk *w, const struct ep_netns *ns, uint32_t dev)
-{
-	struct ep_ivset set = {};
-
-	ep_each(i, &ns->addrs)
-		if (i->addr.len == 16 && (!dev || i->ifindex == dev))
-			set = ep_iv_or(w->arena, set, prefix_set(w, &i->addr, 128, 16));
-	ep_each(r, &ns->routes)
-		if (r->family == AF_INET6 && r->table == RT_TABLE_LOCAL && r->type == RTN_LOCAL &&
-		    through_dev(r, dev))
-			set = ep_iv_or(w->arena, set, prefix_set(w, &r->dst, r->dst_len, 16));
-	return set;
-}
-
-static struct ep_ivset type_set(struct ep_walk *w, struct ep_netns *ns, uint8_t alen, uint8_t type,
-				uint32_t dev)
-{
-	struct ep_arena *a = w->arena;
-	struct ep_ivset taken, set;
-
-	if (alen == 16) {
-		if (type == RTN_MULTICAST)
-			return v6_multicast(w);
-		return type == RTN_LOCAL ? v6_local_set(w, ns, dev) : (struct ep_ivset){};
-	}
-	if (type == RTN_MULTICAST)
-		return v4_multicast(w);
-	taken = ep_iv_or(a, v4_multicast(w), v4_special_broadcast(w));
-	set = local_table_set(w, ns, type, dev);
-	set = ep_iv_minus(a, set, taken);
-	return type == RTN_BROADCAST ? ep_iv_or(a, set, v4_special_broadcast(w)) : set;
-}
-
-/* All but unicast, which is what is left. */
-static const uint8_t special_types[] = {RTN_LOCAL,     RTN_BROADCAST,   RTN_MULTICAST, RTN_ANYCAST,
-					RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT};
-
-struct ep_ivset ep_fib_type_set(struct ep_walk *w, struct ep_netns *ns, uint8_t alen, uint8_t type,
-				uint32_t dev)
-{
-	struct ep_ivset set;
-
-	if (type != RTN_UNICAST)
-		return type_set(w, ns, alen, type, dev);
-	set = ep_iv_full(w->arena, alen * 8u);
-	for (size_t i = 0; i < EP_ARRAY_SIZE(special_types); i++)
-		set = ep_iv_minus(w->arena, set, type_set(w, ns, alen, special_types[i], dev));
-	return set;
-}
-
-uint8_t ep_fib_addr_type(struct ep_walk *w, struct ep_netns *ns, const struct ep_addr *addr,
-			 uint32_t dev)
-{
-	for (size_t i = 0; i < EP_ARRAY_SIZE(special_types); i++)
-		if (ep_iv_has(type_set(w, ns, addr->len, special_types[i], dev), ep_addr_num(addr)))
-			return special_types[i];
-	return RTN_UNICAST;
-}
-
-/* ---- source validation: ip_route_input_slow(), fib_validate_source() ---- */
+#include "walk/fib.h"
 
 static bool martian(struct ep_walk *w, const char **why, const char *text)
 {
@@ -142,100 +13,234 @@ static bool martian(struct ep_walk *w, const char **why, const char *text)
 	return false;
 }
 
-static bool custom_policies(const struct ep_netns *ns)
+static bool in_loopback4(const struct ep_addr *a)
 {
-	ep_each(p, &ns->policies)
-		if (p->family == AF_INET && (p->priority || p->table != RT_TABLE_LOCAL) &&
-		    p->priority != 32766 && p->priority != 32767)
-			return true;
-	return false;
+	return a->b[0] == 127;
 }
 
-/* Sources that have a route at all (loose), or one through the device (strict). */
-static struct ep_ivset reverse_set(struct ep_walk *w, const struct ep_netns *ns, bool strict)
+/* IN_DEV_MAXCONF() and IN_DEV_ORCONF() of a device's and the namespace's sysctl. */
+static int larger(int x, int y)
 {
-	struct ep_ivset set = {};
-
-	for (unsigned plen = 0; plen <= 32; plen++)
-		ep_each(r, &ns->routes) {
-			struct ep_ivset one;
-			bool ok = r->type == RTN_UNICAST &&
-				  (!strict || through_dev(r, w->p.in->ifindex));
-
-			if (r->family != AF_INET || r->dst_len != plen ||
-			    (r->table != RT_TABLE_MAIN && r->table != RT_TABLE_DEFAULT))
-				continue;
-			one = prefix_set(w, &r->dst, plen, 4);
-			set = ok ? ep_iv_or(w->arena, set, one) : ep_iv_minus(w->arena, set, one);
-		}
-	return set;
+	return x > y ? x : y;
 }
 
-static bool reverse_path_ok(struct ep_walk *w, int mode)
-{
-	struct ep_flow f = {.iif = w->p.in->ifindex, .no_src = true, .dport = 0};
-	struct ep_fib fib;
+/* ---- before routing ---- */
 
-	if (w->p.saddr.var >= 0) {
-		if (custom_policies(w->ns))
-			return !ep_w_unknown(w,
-					     "rp_filter with routing rules, for an open source") ||
-			       ep_w_in(w, w->p.saddr.var, reverse_set(w, w->ns, mode == 1));
-		return ep_w_in(w, w->p.saddr.var, reverse_set(w, w->ns, mode == 1));
-	}
-	f.dst = ep_addr_from_num(w->p.saddr.c, 4);
-	f.mark = w->p.in->src_valid_mark > 0 ? w->p.mark : 0;
-	ep_fib_lookup(w, w->ns, &f, &fib);
-	if (fib.type != RTN_UNICAST)
-		return false;
-	return mode == 2 || !fib.route || through_dev(fib.route, w->p.in->ifindex);
-}
-
-static bool source_ok_v4(struct ep_walk *w, const char **why)
+static bool martian_free4(struct ep_walk *w, const char **why)
 {
 	const struct ep_link *in = w->p.in;
-	int accept_local = in->accept_local > 0 || w->ns->accept_local_all > 0;
-	int localnet = in->route_localnet > 0 || w->ns->route_localnet_all > 0;
-	int rp = in->rp_filter > w->ns->rp_filter_all ? in->rp_filter : w->ns->rp_filter_all;
-	struct ep_ivset bad = ep_iv_or(w->arena, v4_multicast(w), v4_special_broadcast(w));
+	bool localnet = larger(in->route_localnet, w->ns->route_localnet_all) > 0;
 	struct ep_val *src = &w->p.saddr;
 
-	if (ep_w_val_in(w, src, bad))
-		return martian(w, why, "martian source: multicast, broadcast or 0.0.0.0");
-	if (!localnet && w->p.daddr.b[0] == 127) {
+	if (ep_w_val_range(w, src, 0xe0000000u, 0xefffffffu))
+		return martian(w, why, "martian source: multicast");
+	if (ep_w_val_range(w, src, 0xffffffffu, 0xffffffffu))
+		return martian(w, why, "martian source: broadcast");
+	if (ep_w_val_range(w, src, 0, 0))
+		return martian(w, why, "martian source: 0.0.0.0");
+	if (ep_addr_is_any(&w->p.daddr)) {
+		*why = "martian destination: 0.0.0.0";
+		return false;
+	}
+	if (localnet)
+		return true;
+	if (in_loopback4(&w->p.daddr)) {
 		*why = ep_w_sprintf(w, "martian destination 127.0.0.0/8: route_localnet is 0 on %s",
 				    in->name);
 		return false;
 	}
-	if (!localnet && ep_w_val_range(w, src, 0x7f000000u, 0x7fffffffu))
+	if (ep_w_val_range(w, src, 0x7f000000u, 0x7fffffffu))
 		return martian(w, why, "martian source: 127.0.0.0/8");
-	if (!accept_local && ep_w_val_in(w, src, ep_fib_type_set(w, w->ns, 4, RTN_LOCAL, 0)))
-		return martian(w, why, "martian source: this host's own address");
-	if (ep_w_val_in(w, src, ep_fib_type_set(w, w->ns, 4, RTN_BROADCAST, 0)) && rp > 0)
-		return martian(w, why, "martian source: broadcast");
-	if (rp > 0 && !reverse_path_ok(w, rp)) {
+	return true;
+}
+
+/* Refused before any rule sees the packet, but the walk asks after PREROUTING: nothing changes a
+ * source until then. */
+static bool martian_free6(struct ep_walk *w, const char **why)
+{
+	ep_u128 mapped = (ep_u128)0xffff << 32;
+	struct ep_val *src = &w->p.saddr;
+
+	if (ep_w_val_range(w, src, (ep_u128)0xff << 120, ~(ep_u128)0))
+		return martian(w, why, "martian source: multicast");
+	if (ep_w_val_range(w, src, 1, 1))
+		return martian(w, why, "martian source: ::1");
+	if (ep_w_val_range(w, src, 0, 0))
+		return martian(w, why, "martian source: ::");
+	if (ep_w_val_range(w, src, mapped, mapped + UINT32_MAX))
+		return martian(w, why, "martian source: an IPv4-mapped address");
+	return true;
+}
+
+bool ep_fib_martian_free(struct ep_walk *w, const char **why)
+{
+	return w->p.alen == 4 ? martian_free4(w, why) : martian_free6(w, why);
+}
+
+/* ---- after routing: fib_validate_source() ---- */
+
+enum fate { FATE_OK, FATE_INVALID, FATE_NOT_BACK }; /* -EINVAL, -EXDEV */
+
+struct check {
+	struct ep_walk *w;
+	int rp_filter;
+	bool accept_local;
+	bool no_addr; /* the device has no address */
+	enum fate want;
+};
+
+/* fib_info_nh_uses_dev() */
+static bool uses_dev(const struct ep_walk *w, const struct ep_route *r)
+{
+	const struct ep_link *in = w->p.in;
+
+	ep_each(h, &r->hops) {
+		const struct ep_link *l = ep_link_by_index(w->ns, h->ifindex);
+
+		if (h->ifindex == in->ifindex ||
+		    (l && !strcmp(in->kind, "vrf") && l->master == in->ifindex))
+			return true;
+	}
+	return false;
+}
+
+/* __fib_validate_source(), of what the lookup of the way back found. */
+static enum fate fate_of(const struct check *c, const struct ep_route *r, uint8_t type)
+{
+	bool none = type == RTN_BLACKHOLE || type == RTN_UNREACHABLE || type == RTN_PROHIBIT;
+	enum fate last = c->rp_filter ? FATE_NOT_BACK : FATE_OK;
+
+	if (none || !r)
+		return last;
+	if (type != RTN_UNICAST && !(type == RTN_LOCAL && c->accept_local))
+		return FATE_INVALID;
+	if (uses_dev(c->w, r))
+		return FATE_OK;
+	if (c->no_addr)
+		return last;
+	return c->rp_filter == 1 ? FATE_NOT_BACK : FATE_OK;
+}
+
+static bool has_fate(const struct ep_route *r, uint8_t type, void *ctx)
+{
+	const struct check *c = ctx;
+
+	return fate_of(c, r, type) == c->want;
+}
+
+static struct ep_flow way_back(const struct ep_walk *w, uint32_t oif)
+{
+	const struct ep_link *in = w->p.in, *lo = ep_link_by_name(w->ns, "lo");
+	const struct ep_link *vrf = ep_fib_vrf(w->ns, in->ifindex);
+	struct ep_flow f = {
+		.dst = {.len = 4},
+		.src = {.var = -1, .c = ep_addr_num(&w->p.daddr)},
+		.sport = {.var = -1, .c = w->p.dport},
+		.iif = oif ? oif :
+		       lo  ? lo->ifindex :
+			     1,
+		.l3mdev = vrf ? vrf->ifindex : 0,
+	};
+
+	if (in->src_valid_mark > 0)
+		f.mark = w->p.mark;
+	return f;
+}
+
+static enum fate full_check(struct ep_walk *w, struct check *c, uint32_t oif)
+{
+	struct ep_flow f = way_back(w, oif);
+	struct ep_ivset dom;
+	struct ep_fib fib;
+
+	if (w->p.saddr.var < 0) {
+		f.dst = ep_addr_from_num(w->p.saddr.c, 4);
+		ep_fib_lookup(w, w->ns, &f, &fib);
+		return fate_of(c, fib.route, fib.type);
+	}
+	for (c->want = FATE_INVALID; c->want <= FATE_NOT_BACK; c->want++) {
+		dom = w->vars.v[w->p.saddr.var].dom;
+		if (ep_w_in(w, w->p.saddr.var, ep_fib_dst_set(w, w->ns, &f, dom, has_fate, c)))
+			return c->want;
+	}
+	return FATE_OK;
+}
+
+/* fib_has_custom_local_routes: somebody made a local route by hand. */
+static bool custom_local_routes(const struct ep_netns *ns)
+{
+	ep_each(r, &ns->routes)
+		if (r->family == AF_INET && r->type == RTN_LOCAL && r->protocol != RTPROT_KERNEL &&
+		    r->protocol)
+			return true;
+	return false;
+}
+
+/* inet_lookup_ifaddr_rcu() */
+static bool own_address(struct ep_walk *w)
+{
+	EP_VEC(struct ep_iv) own = {};
+
+	ep_each(i, &w->ns->addrs)
+		if (i->addr.len == 4)
+			*ep_push(w->arena, &own) =
+				(struct ep_iv){ep_addr_num(&i->addr), ep_addr_num(&i->addr)};
+	return ep_w_val_in(w, &w->p.saddr, ep_iv_of(w->arena, own.v, own.n));
+}
+
+static bool has_addr4(const struct ep_netns *ns, const struct ep_link *l)
+{
+	ep_each(i, &ns->addrs)
+		if (i->ifindex == l->ifindex && i->addr.len == 4)
+			return true;
+	return false;
+}
+
+static bool source_ok4(struct ep_walk *w, uint32_t oif, const char **why)
+{
+	const struct ep_link *in = w->p.in;
+	struct check c = {
+		.w = w,
+		.rp_filter = larger(larger(in->rp_filter, w->ns->rp_filter_all), 0),
+		.accept_local = larger(in->accept_local, w->ns->accept_local_all) > 0,
+		.no_addr = !has_addr4(w->ns, in),
+	};
+	/* Back out by the device it came in: the check is made for the sake of redirects. */
+	bool hairpin = oif == in->ifindex;
+
+	if (!c.rp_filter && !hairpin) {
+		if (c.accept_local)
+			return true;
+		if (!custom_local_routes(w->ns) && !ep_fib_custom_rules(w->ns, AF_INET))
+			return own_address(w) ?
+				       martian(w, why, "martian source: this host's own address") :
+				       true;
+	}
+	switch (full_check(w, &c, oif)) {
+	case FATE_INVALID:
+		return martian(w, why,
+			       "martian source: this host's own address, or a broadcast address");
+	case FATE_NOT_BACK:
 		*why = ep_w_sprintf(w, "rp_filter on %s: the way back does not lead there",
 				    in->name);
 		return false;
+	default:
+		return true;
 	}
+}
+
+/* ip6_forward(): the rest of what may not be a source; local delivery asks no more. */
+static bool source_ok6(struct ep_walk *w, uint32_t oif, const char **why)
+{
+	ep_u128 link_local = (ep_u128)0xfe80 << 112;
+
+	if (oif &&
+	    ep_w_val_range(w, &w->p.saddr, link_local, link_local | (((ep_u128)1 << 118) - 1)))
+		return martian(w, why, "a link-local source is not forwarded");
 	return true;
 }
 
-/* ip6_rcv_core(): no reverse path filter, but these sources are refused. */
-static bool source_ok_v6(struct ep_walk *w, const char **why)
+bool ep_fib_source_ok(struct ep_walk *w, uint32_t oif, const char **why)
 {
-	if (ep_w_val_in(w, &w->p.saddr, v6_multicast(w)))
-		return martian(w, why, "martian source: multicast");
-	if (ep_w_val_range(w, &w->p.saddr, 1, 1))
-		return martian(w, why, "martian source: ::1");
-	if (ep_addr_num(&w->p.daddr) == 1) { /* rt6_need_strict(): its route is lo's alone */
-		*why = ep_w_sprintf(w, "no packet from %s is routed to ::1", w->p.in->name);
-		return false;
-	}
-	return true;
-}
-
-bool ep_fib_source_ok(struct ep_walk *w, const char **why)
-{
-	return w->p.alen == 4 ? source_ok_v4(w, why) : source_ok_v6(w, why);
+	return w->p.alen == 4 ? source_ok4(w, oif, why) : source_ok6(w, oif, why);
 }

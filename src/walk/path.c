@@ -1,32 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A packet's way through one namespace: ip_rcv(), routing, input or forward; and a sender's, ip_output(). */
+/* A packet's way through one namespace: ip_rcv(), routing, then input or forward. */
 #include <netinet/in.h>
+#include <linux/if.h>
 #include <linux/if_packet.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
+#include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "walk/engine.h"
-
-#define EP_MAX_HOPS 16
+#include "walk/fib.h"
+#include "walk/path.h"
 
 /* ---- what must be known of the namespace ---- */
 
-static bool load(struct ep_walk *w)
+static void need_tables(struct ep_walk *w)
 {
-	struct ep_netns *ns = w->ns;
+	const struct ep_netns *ns = w->ns;
 	int i = w->p.alen == 16;
-	int r = ep_netns_need(w->s, ns,
-			      EP_NEED_LINKS | EP_NEED_ROUTES | EP_NEED_NFT | EP_NEED_XT |
-				      EP_NEED_HOOKS);
 
-	if (r && (!(ns->have & EP_NEED_LINKS) || !ns->links.n)) {
-		ep_w_end(w, EP_UNKNOWN, "the namespace could not be read: %s",
-			 ns->failed ? ns->failed : strerror(-r));
-		return false;
-	}
 	if (ns->nft.changed)
 		ep_w_end(w, EP_UNKNOWN, "the nft ruleset changed while it was read");
 	else if (ns->nft.status != EP_COMPLETE &&
@@ -39,26 +32,122 @@ static bool load(struct ep_walk *w)
 			      ns->xt.reason[i] ? ns->xt.reason[i] : "not captured"))
 		ep_w_end(w, EP_UNKNOWN, "legacy tables could not be read: %s",
 			 ns->xt.reason[i] ? ns->xt.reason[i] : "not captured");
+}
+
+bool ep_path_enter(struct ep_walk *w)
+{
+	struct ep_netns *ns = w->ns;
+	int r;
+
+	if (++w->hops > EP_MAX_HOPS) {
+		ep_w_end(w, EP_UNKNOWN, "more than %d namespaces in a row", EP_MAX_HOPS);
+		return false;
+	}
+	r = ep_netns_need(w->s, ns,
+			  EP_NEED_LINKS | EP_NEED_ROUTES | EP_NEED_NFT | EP_NEED_XT |
+				  EP_NEED_HOOKS);
+	if (r && (!(ns->have & EP_NEED_LINKS) || !(ns->have & EP_NEED_ROUTES) || !ns->links.n)) {
+		ep_w_end(w, EP_UNKNOWN, "the namespace could not be read: %s",
+			 ns->failed ? ns->failed : strerror(-r));
+		return false;
+	}
+	need_tables(w);
+	if (!(ns->have & EP_NEED_HOOKS) && !w->ended &&
+	    ep_w_unknown(w, "programs in the way could not be listed"))
+		ep_w_end(w, EP_UNKNOWN, "programs in the way could not be listed");
 	return !w->ended;
 }
 
-/* XDP and tc see the packet before any rule does. */
-static bool past_programs(struct ep_walk *w)
+/* ---- programs that see packets before any rule, or after all ---- */
+
+static const struct {
+	const char *kind;
+	bool egress;
+} device_hooks[] = {
+	{"xdp", false},           {"tc-ingress", false}, {"tcx-ingress", false},
+	{"netfilter-bpf", false}, {"tc-egress", true},   {"tcx-egress", true},
+};
+
+static bool at_device(const struct ep_hook *h, const struct ep_link *l, bool egress)
+{
+	if (!h->may_take || (h->ifindex && h->ifindex != l->ifindex))
+		return false;
+	for (size_t i = 0; i < EP_ARRAY_SIZE(device_hooks); i++)
+		if (!strcmp(h->kind, device_hooks[i].kind))
+			return device_hooks[i].egress == egress;
+	return false;
+}
+
+/* nft's egress chains of a device are not followed. */
+static bool egress_chains(struct ep_walk *w, const struct ep_link *l)
+{
+	ep_each(t, &w->ns->nft.tables) {
+		if ((*t)->family != NFPROTO_NETDEV || (*t)->flags & NFT_TABLE_F_DORMANT)
+			continue;
+		ep_each(c, &(*t)->chains) {
+			if (!(*c)->base || (*c)->hook != NF_NETDEV_EGRESS)
+				continue;
+			ep_each(d, &(*c)->devs)
+				if (!strcmp(*d, l->name) &&
+				    ep_w_unknown(w, "egress chain %s %s may drop it", (*t)->name,
+						 (*c)->name))
+					ep_w_end(w, EP_UNKNOWN,
+						 "egress chain %s %s on %s is not followed",
+						 (*t)->name, (*c)->name, l->name);
+		}
+	}
+	return !w->ended;
+}
+
+bool ep_path_programs(struct ep_walk *w, const struct ep_link *l, bool egress)
 {
 	ep_each(h, &w->ns->hooks) {
-		if (!h->may_take || (h->ifindex && h->ifindex != w->p.in->ifindex) ||
-		    !strcmp(h->kind, "sk_lookup"))
-			continue;
-		if (ep_w_unknown(w, "%s program %s may take the packet first", h->kind, h->name))
-			ep_w_end(w, EP_UNKNOWN, "%s program %s on %s may take the packet first",
-				 h->kind, h->name, w->p.in->name);
+		const char *name = h->name && *h->name ? h->name : "program";
+
+		if (at_device(h, l, egress) &&
+		    ep_w_unknown(w, "%s %s on %s may take the packet", h->kind, name, l->name))
+			ep_w_end(w, EP_UNKNOWN, "%s %s on %s may take the packet", h->kind, name,
+				 l->name);
 	}
+	return !egress ? !w->ended : egress_chains(w, l);
+}
+
+static bool has_effect(struct ep_walk *w, struct ep_nft_chain *c)
+{
+	return c->policy == NF_DROP || ep_nft_chain_need(w->s, w->ns, c) || c->rules.n;
+}
+
+bool ep_path_bridge_rules(struct ep_walk *w, unsigned hooks)
+{
+	ep_each(t, &w->ns->nft.tables) {
+		if ((*t)->family != NFPROTO_BRIDGE || (*t)->flags & NFT_TABLE_F_DORMANT)
+			continue;
+		ep_each(c, &(*t)->chains)
+			if ((*c)->base && hooks >> (*c)->hook & 1 && has_effect(w, *c) &&
+			    ep_w_unknown(w, "bridge table %s may filter", (*t)->name))
+				ep_w_end(w, EP_UNKNOWN, "bridge table %s may filter", (*t)->name);
+	}
+	return !w->ended;
+}
+
+/* IPVS has its own table, by address and port or by mark; ep_hook.name says which (hooks.c). */
+bool ep_path_past_ipvs(struct ep_walk *w)
+{
+	char here[EP_ADDRSTR + 8], mark[32], to[EP_ADDRSTR];
+
+	snprintf(here, sizeof(here), "TCP %s", ep_addrport_str(&w->p.daddr, w->p.dport, to));
+	snprintf(mark, sizeof(mark), "FWM %u", w->p.mark);
+	ep_each(h, &w->ns->hooks)
+		if (!strcmp(h->kind, "ipvs") &&
+		    (!strcmp(h->name, here) || !strcmp(h->name, mark) || !strcmp(h->name, "IPVS")))
+			ep_w_end(w, EP_UNKNOWN, "IPVS balances %s: its backends are not followed",
+				 h->name);
 	return !w->ended;
 }
 
 /* ---- routing ---- */
 
-static void route_step(struct ep_walk *w, const struct ep_fib *f)
+void ep_path_route_step(struct ep_walk *w, const struct ep_fib *f)
 {
 	struct ep_step *s = ep_w_step(w, EP_STEP_ROUTE);
 	char gw[EP_ADDRSTR], dst[EP_ADDRSTR];
@@ -79,28 +168,36 @@ static void route_step(struct ep_walk *w, const struct ep_fib *f)
 
 static const struct {
 	uint8_t type;
-	enum ep_outcome_verdict verdict;
+	bool silent; /* nobody is told, even by a router */
 	const char *reason;
 } dead_ends[] = {
-	{RTN_BLACKHOLE, EP_DROPPED, "blackhole route to"},
-	{RTN_UNREACHABLE, EP_UNREACHABLE, "no route to"},
-	{RTN_PROHIBIT, EP_UNREACHABLE, "prohibit route to"},
-	{RTN_BROADCAST, EP_DROPPED, "TCP to the broadcast address"},
-	{RTN_MULTICAST, EP_DROPPED, "TCP to the multicast address"},
+	{RTN_BLACKHOLE, true, "blackhole route to"},
+	{RTN_UNREACHABLE, false, "no route to"},
+	{RTN_PROHIBIT, false, "prohibit route to"},
+	{RTN_BROADCAST, true, "TCP to the broadcast address"},
+	{RTN_MULTICAST, true, "TCP to the multicast address"},
 };
 
-static void dead_end(struct ep_walk *w, const struct ep_fib *f)
+void ep_path_dead_end(struct ep_walk *w, const struct ep_fib *f)
 {
 	char dst[EP_ADDRSTR];
 
 	ep_addr_str(&w->p.daddr, dst);
 	for (size_t i = 0; i < EP_ARRAY_SIZE(dead_ends); i++)
 		if (dead_ends[i].type == f->type)
-			ep_w_end(w, dead_ends[i].verdict, "%s %s", dead_ends[i].reason, dst);
+			ep_w_end(w, dead_ends[i].silent ? EP_DROPPED : EP_UNREACHABLE, "%s %s",
+				 dead_ends[i].reason, dst);
 	ep_w_end(w, EP_UNKNOWN, "route of type %u to %s", f->type, dst);
 }
 
-static void lookup(struct ep_walk *w, bool output, struct ep_fib *f)
+/* rt6_need_strict(): such destinations are those of the arriving device alone. */
+static bool need_strict(const struct ep_addr *a)
+{
+	return a->len == 16 &&
+	       ((a->b[0] == 0xfe && a->b[1] >> 6 == 2) || a->b[0] == 0xff || ep_addr_num(a) == 1);
+}
+
+void ep_path_lookup(struct ep_walk *w, bool output, struct ep_fib *f)
 {
 	const struct ep_link *lo = ep_link_by_name(w->ns, "lo");
 	struct ep_flow q = {
@@ -111,10 +208,10 @@ static void lookup(struct ep_walk *w, bool output, struct ep_fib *f)
 		.mark = w->p.mark,
 		.iif = output ? (lo ? lo->ifindex : 1) : w->p.in->ifindex,
 		.output = output,
+		.no_src = output && w->p.saddr.var == EP_VAR_SADDR, /* none chosen yet */
 	};
 
-	/* rt6_need_strict(): link-local addresses are those of the arriving device. */
-	if (!output && w->p.alen == 16 && w->p.daddr.b[0] == 0xfe && w->p.daddr.b[1] >> 6 == 2)
+	if (!output && need_strict(&w->p.daddr))
 		q.oif = w->p.in->ifindex;
 	ep_fib_lookup(w, w->ns, &q, f);
 }
@@ -134,143 +231,139 @@ static bool forwarding_on(struct ep_walk *w)
 	return on > 0;
 }
 
+static void not_a_router(struct ep_walk *w)
+{
+	ep_w_end(w, EP_DROPPED, "%s is 0 on %s: not a router",
+		 w->p.alen == 4 ? "ip_forward" : "ipv6 forwarding", w->p.in->name);
+}
+
 static void forward(struct ep_walk *w, const struct ep_fib *f)
 {
-	if (!forwarding_on(w)) {
-		ep_w_end(w, EP_DROPPED, "%s is 0 on %s: not a router",
-			 w->p.alen == 4 ? "ip_forward" : "ipv6 forwarding", w->p.in->name);
-		return;
-	}
 	w->p.out = f->out;
 	if (ep_w_hook(w, NF_INET_FORWARD) || ep_w_hook(w, NF_INET_POST_ROUTING))
 		return;
 	ep_w_transmit(w, f);
 }
 
-static void input(struct ep_walk *w)
+void ep_path_input(struct ep_walk *w)
 {
-	if (!ep_w_hook(w, NF_INET_LOCAL_IN))
+	if (!ep_w_hook(w, NF_INET_LOCAL_IN) && ep_path_past_ipvs(w))
 		ep_w_deliver(w);
+}
+
+/* ip_error(): a host that does not forward tells nobody that there is no route. */
+static void no_route(struct ep_walk *w, const struct ep_fib *f)
+{
+	char dst[EP_ADDRSTR];
+
+	if (w->p.alen == 4 && (f->type == RTN_UNREACHABLE || f->type == RTN_PROHIBIT) &&
+	    !forwarding_on(w))
+		ep_w_end(w, EP_DROPPED, "no route to %s, and ip_forward is 0 on %s: not a router",
+			 ep_addr_str(&w->p.daddr, dst), w->p.in->name);
+	else
+		ep_path_dead_end(w, f);
+}
+
+static bool is_multicast(const struct ep_addr *a)
+{
+	return a->len == 4 ? a->b[0] >> 4 == 0xe : a->b[0] == 0xff;
+}
+
+static bool is_broadcast(const struct ep_addr *a)
+{
+	return a->len == 4 && ep_addr_num(a) == UINT32_MAX;
+}
+
+static void refuse(struct ep_walk *w, const char *why)
+{
+	ep_w_end(w, EP_DROPPED, "%s", why);
 }
 
 static void after_prerouting(struct ep_walk *w)
 {
-	struct ep_fib f;
+	struct ep_fib f = {.type = is_broadcast(&w->p.daddr) ? RTN_BROADCAST : RTN_MULTICAST};
 	const char *why = NULL;
 
-	lookup(w, false, &f);
-	route_step(w, &f);
-	if (f.type != RTN_LOCAL && f.type != RTN_UNICAST && f.type != RTN_ANYCAST) {
-		dead_end(w, &f);
+	if (is_multicast(&w->p.daddr) || is_broadcast(&w->p.daddr)) {
+		ep_path_dead_end(w, &f);
 		return;
 	}
-	if (f.type == RTN_UNICAST && !forwarding_on(w)) {
-		forward(w, &f);
+	if (!ep_fib_martian_free(w, &why)) {
+		refuse(w, why);
 		return;
 	}
-	if (!ep_fib_source_ok(w, &why)) {
-		ep_w_end(w, EP_DROPPED, "%s", why);
-		return;
-	}
-	if (w->ended)
-		return;
-	if (f.type == RTN_UNICAST)
+	ep_path_lookup(w, false, &f);
+	ep_path_route_step(w, &f);
+	if (f.type != RTN_LOCAL && f.type != RTN_UNICAST && f.type != RTN_ANYCAST)
+		no_route(w, &f);
+	else if (f.type == RTN_UNICAST && !forwarding_on(w))
+		not_a_router(w);
+	else if (!ep_fib_source_ok(w, f.type == RTN_UNICAST && f.out ? f.out->ifindex : 0, &why))
+		refuse(w, why);
+	else if (f.type == RTN_UNICAST)
 		forward(w, &f);
 	else
-		input(w);
+		ep_path_input(w);
+}
+
+/* vrf_ip_rcv(): a port's packets belong to its VRF, and see PREROUTING once more as such. */
+static bool into_vrf(struct ep_walk *w)
+{
+	const struct ep_link *vrf = ep_fib_vrf(w->ns, w->p.in->ifindex);
+
+	if (!vrf || vrf == w->p.in)
+		return true;
+	w->p.slave = w->p.in;
+	w->p.in = vrf;
+	return !ep_w_hook(w, NF_INET_PRE_ROUTING);
+}
+
+/* The device below, whose programs and ingress chains come first: of a VLAN, or a bridge's or bond's
+ * only port that leads off the host. */
+static const struct ep_link *lower(const struct ep_walk *w, const struct ep_link *l)
+{
+	const struct ep_link *found = NULL;
+
+	if (l->peer_ifindex && l->peer_netns == w->ns->ino && strcmp(l->kind, "veth"))
+		return ep_link_by_index(w->ns, l->peer_ifindex);
+	if (!strcmp(l->kind, "vrf"))
+		return NULL;
+	ep_each(port, &w->ns->links) {
+		if (port->master != l->ifindex || !strcmp(port->kind, "veth"))
+			continue;
+		if (found)
+			return NULL;
+		found = port;
+	}
+	return found;
+}
+
+static bool ingress(struct ep_walk *w, const struct ep_link *l, unsigned depth)
+{
+	const struct ep_link *below = depth < 4 ? lower(w, l) : NULL, *in = w->p.in;
+	bool ended;
+
+	if (below && below != l && !ingress(w, below, depth + 1))
+		return false;
+	if (!ep_path_programs(w, l, false))
+		return false;
+	w->p.in = l;
+	ended = ep_w_hook(w, NF_INET_INGRESS);
+	w->p.in = in;
+	if (!ended && !strcmp(l->kind, "bridge"))
+		return ep_path_bridge_rules(w, 1u << NF_BR_PRE_ROUTING | 1u << NF_BR_LOCAL_IN);
+	return !ended;
 }
 
 void ep_w_receive(struct ep_walk *w)
 {
-	if (++w->hops > EP_MAX_HOPS) {
-		ep_w_end(w, EP_UNKNOWN, "more than %d namespaces in a row", EP_MAX_HOPS);
+	if (!ep_path_enter(w) || !ingress(w, w->p.in, 0))
+		return;
+	/* ip6_rcv_core(), before any rule */
+	if (w->p.alen == 16 && ep_addr_num(&w->p.daddr) == 1 && !(w->p.in->flags & IFF_LOOPBACK)) {
+		ep_w_end(w, EP_DROPPED, "martian destination: ::1 on %s", w->p.in->name);
 		return;
 	}
-	if (!load(w) || !past_programs(w) || ep_w_hook(w, NF_INET_INGRESS) ||
-	    ep_w_hook(w, NF_INET_PRE_ROUTING))
-		return;
-	after_prerouting(w);
-}
-
-/* ---- sending ---- */
-
-static void choose_source(struct ep_walk *w, const struct ep_fib *f)
-{
-	struct ep_addr src = f->prefsrc;
-
-	if (!src.len && f->type == RTN_LOCAL)
-		src = w->p.daddr;
-	ep_each(i, &w->ns->addrs) {
-		if (src.len)
-			break;
-		if (f->out && i->ifindex == f->out->ifindex && i->addr.len == w->p.alen &&
-		    ep_addr_in(&f->gw, &i->addr, i->plen))
-			src = i->addr;
-	}
-	ep_each(i, &w->ns->addrs) {
-		if (src.len)
-			break;
-		if (f->out && i->ifindex == f->out->ifindex && i->addr.len == w->p.alen)
-			src = i->addr;
-	}
-	if (src.len)
-		w->p.saddr = (struct ep_val){.var = -1, .c = ep_addr_num(&src)};
-}
-
-/* A local destination comes back through the loopback device, with its connection's state. */
-static void loop_back(struct ep_walk *w)
-{
-	w->p.in = w->p.out;
-	w->p.out = NULL;
-	w->p.pkttype = PACKET_LOOPBACK;
-	if (!w->p.in) {
-		ep_w_end(w, EP_UNKNOWN, "no loopback device");
-		return;
-	}
-	if (ep_w_hook(w, NF_INET_PRE_ROUTING))
-		return;
-	w->p.pkttype = PACKET_HOST;
-	input(w);
-}
-
-void ep_w_send(struct ep_walk *w)
-{
-	struct ep_fib f;
-	struct ep_addr dst;
-	uint32_t mark;
-
-	if (++w->hops > EP_MAX_HOPS) {
-		ep_w_end(w, EP_UNKNOWN, "more than %d hops in a row", EP_MAX_HOPS);
-		return;
-	}
-	if (!load(w))
-		return;
-	w->p.local_out = true;
-	lookup(w, true, &f);
-	if (f.type != RTN_LOCAL && f.type != RTN_UNICAST) {
-		route_step(w, &f);
-		dead_end(w, &f);
-		return;
-	}
-	if (w->p.saddr.var == EP_VAR_SADDR)
-		choose_source(w, &f);
-	w->p.out = f.type == RTN_LOCAL ? ep_link_by_name(w->ns, "lo") : f.out;
-	dst = w->p.daddr;
-	mark = w->p.mark;
-	if (ep_w_hook(w, NF_INET_LOCAL_OUT))
-		return;
-	if (!ep_addr_eq(&dst, &w->p.daddr) || mark != w->p.mark) /* ip_route_me_harder() */
-		lookup(w, true, &f);
-	route_step(w, &f);
-	if (f.type != RTN_LOCAL && f.type != RTN_UNICAST) {
-		dead_end(w, &f);
-		return;
-	}
-	w->p.out = f.type == RTN_LOCAL ? ep_link_by_name(w->ns, "lo") : f.out;
-	if (ep_w_hook(w, NF_INET_POST_ROUTING))
-		return;
-	if (f.type == RTN_LOCAL)
-		loop_back(w);
-	else
-		ep_w_transmit(w, &f);
+	if (!ep_w_hook(w, NF_INET_PRE_ROUTING) && into_vrf(w))
+		after_prerouting(w);
 }

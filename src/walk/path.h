@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The inside of the packet's way: what receiving, sending and transmitting share. */
+#ifndef EP_WALK_PATH_H
+#define EP_WALK_PATH_H
+
+#include "walk/engine.h"
+
+#define EP_MAX_HOPS 16
+
+/* Counts the hop and reads what must be known of w->ns; false if the run has ended. */
+bool ep_path_enter(struct ep_walk *w);
+/* Programs on a device that see the packet before any rule (or after them all: egress). */
+bool ep_path_programs(struct ep_walk *w, const struct ep_link *l, bool egress);
+/* Chains of the bridge family at these hooks (bits NF_BR_*) are not followed: false if they may matter. */
+bool ep_path_bridge_rules(struct ep_walk *w, unsigned hooks);
+/* False if IPVS takes the packet. */
+bool ep_path_past_ipvs(struct ep_walk *w);
+/* The routing decision for w->p in w->ns, without a step. */
+void ep_path_lookup(struct ep_walk *w, bool output, struct ep_fib *ret);
+void ep_path_route_step(struct ep_walk *w, const struct ep_fib *f);
+/* A destination that no packet goes to: ends the run. */
+void ep_path_dead_end(struct ep_walk *w, const struct ep_fib *f);
+/* LOCAL_IN and the socket. */
+void ep_path_input(struct ep_walk *w);
+
+#endif
