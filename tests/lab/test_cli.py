@@ -176,7 +176,7 @@ def test_reads_without_changing(lab, edge, legacy):
     def state():
         return dict(lab.rules("host"), legacy_in_container=lab.read(
             "c1", "/proc/net/ip_tables_names"), conntrack=re.sub(r" \d+ [A-Z_]+ ", " ", lab.run(
-                "host", ["conntrack", "-L", "-o", "extended"], check=False)),
+                "host", ["conntrack", "-L", "-p", "tcp"], check=False)),
             links=lab.run("host", ["ip", "-o", "link"]),
             qdiscs=lab.run("host", ["tc", "qdisc"]), filters=lab.run(
                 "host", ["tc", "filter", "show", "dev", "eth0", "ingress"], check=False))

@@ -127,6 +127,17 @@ def _iif_rule(world):
     world.ip("host", "rule add iif eth0 to $vip lookup 100")
 
 
+def _other_routes(*lines):
+    """c1 and c2 own the service address; the host's way there is given."""
+    def setup(world):
+        world.ip("cl", "route add $vipnet via $host")
+        for short in ("c1", "c2"):
+            world.lab.ip(short, world.text("addr add $vip/$len dev lo"
+                                           f"{' nodad' if world.family == 6 else ''}"))
+        world.ip("host", *lines)
+    return setup
+
+
 def _special_route(kind):
     def setup(world):
         world.ip("host", f"route add {kind} $vipnet")
@@ -218,6 +229,70 @@ ROUTES = [
              (listen("c1", 443, "c1"), listen("c2", 443, "c2")), setup=_source_rule),
     Scenario("arriving-device-chooses-the-route", (probe("c2", dst="$vip"),),
              (listen("c1", 443, "c1"), listen("c2", 443, "c2")), setup=_iif_rule),
+    Scenario("lower-metric-wins", (probe("c2", dst="$vip"),),
+             (listen("c1", 443, "c1"), listen("c2", 443, "c2")),
+             setup=_other_routes("route add $vip/$len via $c1 metric 200",
+                                 "route add $vip/$len via $c2 metric 100")),
+    Scenario("longer-prefix-wins", (probe("c2", dst="$vip"),),
+             (listen("c1", 443, "c1"), listen("c2", 443, "c2")),
+             setup=_other_routes("route add $vipnet via $c1 metric 1",
+                                 "route add $vip/$len via $c2 metric 900")),
+    Scenario("throw-route-goes-to-the-next-table", (probe("c2", dst="$vip"),),
+             (listen("c1", 443, "c1"), listen("c2", 443, "c2")),
+             setup=_other_routes("route add default via $c1 table 50",
+                                 "route add throw $vipnet table 50",
+                                 "rule add to $vipnet lookup 50 pref 100",
+                                 "route add $vip/$len via $c2")),
+    Scenario("rule-suppresses-the-default-route", (probe("c2", dst="$vip"),),
+             (listen("c1", 443, "c1"), listen("c2", 443, "c2")),
+             setup=_other_routes("route replace default via $c1",
+                                 "route add $vip/$len via $c2 table 60",
+                                 "rule add lookup main suppress_prefixlength 0 pref 100",
+                                 "rule add lookup 60 pref 200")),
+    Scenario("blackhole-rule", (probe("unreachable", dst="$vip", kernel=("timeout",),
+                                      says=("unreachable", "dropped")),),
+             (listen("c1", 443, "c1"),),
+             setup=_other_routes("route add $vip/$len via $c1",
+                                 "rule add to $vipnet blackhole pref 100")),
+    Scenario("rule-negated", (probe("c2", dst="$vip"), probe("c1", dst="$vip", src="$src1")),
+             (listen("c1", 443, "c1"), listen("c2", 443, "c2")),
+             setup=_other_routes("route add $vip/$len via $c1",
+                                 "route add $vip/$len via $c2 table 60",
+                                 "rule add not from $srcnet lookup 60 pref 100")),
+    Scenario("rule-by-port", (probe("c2", dst="$vip"), probe("c1", 444, dst="$vip")),
+             (listen("c1", [443, 444], "c1"), listen("c2", [443, 444], "c2")),
+             setup=_other_routes("route add $vip/$len via $c1",
+                                 "route add $vip/$len via $c2 table 60",
+                                 "rule add ipproto tcp dport 443 lookup 60 pref 100")),
+    Scenario("rule-by-source-port", (probe("c2", dst="$vip", sport=50000),
+                                     probe("c1", dst="$vip", sport=40000)),
+             (listen("c1", 443, "c1"), listen("c2", 443, "c2")),
+             setup=_other_routes("route add $vip/$len via $c1",
+                                 "route add $vip/$len via $c2 table 60",
+                                 "rule add ipproto tcp sport 50000-50100 lookup 60 pref 100")),
+    Scenario("rule-goto", (probe("c2", dst="$vip"),),
+             (listen("c1", 443, "c1"), listen("c2", 443, "c2")),
+             setup=_other_routes("route add $vip/$len via $c1 table 50",
+                                 "route add $vip/$len via $c2 table 60",
+                                 "rule add lookup 60 pref 300", "rule add lookup 50 pref 200",
+                                 "rule add goto 300 pref 100")),
+    Scenario("several-next-hops", (probe(("c1", "c2"), dst="$vip", loose=True),),
+             (listen("c1", 443, "c1"), listen("c2", 443, "c2")),
+             setup=_other_routes("route add $vip/$len nexthop via $c1 nexthop via $c2")),
+    Scenario("next-hop-object", (probe("c2", dst="$vip"),),
+             (listen("c1", 443, "c1"), listen("c2", 443, "c2")),
+             setup=_other_routes("nexthop add id 7 via $c2 dev br0",
+                                 "route add $vip/$len nhid 7")),
+    Scenario("container-link-is-down", (probe("unreachable", loose=True),), (C1,),
+             setup=lambda w: w.lab.ip("host", "link set ve-c1 down"), xt=XT, nft=NFT),
+    Scenario("container-device-is-down", (probe("unreachable", loose=True),), (C1,),
+             setup=lambda w: w.lab.ip("c1", "link set eth0 down"), xt=XT, nft=NFT),
+    Scenario("hairpin-from-the-other-container",
+             (probe("c1", sender="c2", src="$c2", iif="br0"),), (C1,),
+             xt=xt_nat("-p tcp -d $host --dport 443 -j DNAT --to-destination $C1:8443",
+                       post=["-s $brnet -o br0 -j MASQUERADE"]),
+             nft=nft_nat("$ip daddr $host tcp dport 443 dnat to $C1:8443",
+                         post=["$ip saddr $brnet oifname br0 masquerade"])),
     Scenario("transparent-proxy", (probe("proxy", final=False), probe("web", 444)),
              (WEB, listen("proxy", 15001, transparent=True)), setup=_tproxy,
              xt="*mangle\n-A PREROUTING -p tcp --dport 443 -j TPROXY --on-port 15001 "

@@ -61,6 +61,14 @@ SCENARIOS = [
              xt=xt_nat("-d $br -p tcp --dport 443 -j REDIRECT --to-ports 15001",
                        "-p tcp --dport 443 -j REDIRECT --to-ports 15001"),
              nft=nft_nat("tcp dport 443 redirect to :15001")),
+    # IPv4 redirects to the device's first address, IPv6 to its newest.
+    Scenario("redirect-with-two-addresses",
+             (probe("one", families=(4,)), probe("one", dst="$host2", families=(4,)),
+              probe("two", families=(6,)), probe("two", dst="$host2", families=(6,))),
+             (listen("one", 15001, addr="$host"), listen("two", 15001, addr="$host2")),
+             setup=_second_address,
+             xt=xt_nat("-p tcp --dport 443 -j REDIRECT --to-ports 15001"),
+             nft=nft_nat("tcp dport 443 redirect to :15001")),
     Scenario("redirect-takes-foreign-destination", (probe("here", dst="$c2"),),
              (listen("here", 15001, addr="$host"), listen("c2", 443, "c2")),
              setup=_route_to_containers,
@@ -140,6 +148,15 @@ SCENARIOS = [
              xt=xt_nat("-p tcp --dport 443 -m addrtype ! --dst-type LOCAL "
                        "-j DNAT --to-destination $C1:8443"),
              nft=nft_nat("tcp dport 443 fib daddr type != local dnat to $C1:8443")),
+    Scenario("destination-type-unicast", (probe("web"), probe("c1", dst="$c2")),
+             (CONTAINER, WEB, listen("c2", 443, "c2")), setup=_route_to_containers,
+             nft=nft_nat("tcp dport 443 fib daddr type unicast dnat to $C1:8443")),
+    # To ip6tables a local address is unicast as well.
+    Scenario("destination-type-unicast-of-iptables",
+             (probe("web", families=(4,)), probe("c1", families=(6,)), probe("c1", dst="$c2")),
+             (CONTAINER, WEB, listen("c2", 443, "c2")), setup=_route_to_containers,
+             xt=xt_nat("-p tcp --dport 443 -m addrtype --dst-type UNICAST "
+                       "-j DNAT --to-destination $C1:8443")),
     Scenario("source-type-local", (probe("web"),), (CONTAINER, WEB),
              xt=xt_nat("-p tcp --dport 443 -m addrtype --src-type LOCAL "
                        "-j DNAT --to-destination $C1:8443"),
