@@ -18,6 +18,7 @@ struct ep_text {
 	struct ep_buf *out;
 	const struct ep_style *style;
 	struct ep_arena *a; /* scratch */
+	bool elsewhere;     /* a namespace was named that stands for the host */
 };
 
 unsigned ep_text_width(const char *s); /* columns: code points */

@@ -97,10 +97,11 @@ static void head(struct ep_text *t, const struct ep_check_doc *d)
 {
 	const struct ep_netns *ns = ep_netns_find(d->doc.s, d->doc.s->host_netns);
 	const char *left, *right = counts(t, d->check);
+	bool named = t->elsewhere && ns && ns->name;
 	unsigned room;
 
-	left = ep_sprintf(t->a, "%s%s%s  %s", ns && ns->name ? "namespace " : "",
-			  ep_text_escape(t, ns && ns->name ? ns->name : d->doc.s->hostname), "",
+	left = ep_sprintf(t->a, "%s%s  %s", named ? "namespace " : "",
+			  ep_text_escape(t, named ? ns->name : d->doc.s->hostname),
 			  addresses(t, d->check));
 	room = t->style->width - ep_text_width(right);
 	if (ep_text_width(left) + 2 <= room) {
@@ -466,7 +467,10 @@ static void all_findings(struct ep_text *t, const struct ep_check_doc *d)
 
 void ep_text_check(struct ep_buf *out, const struct ep_check_doc *d, const struct ep_style *st)
 {
-	struct ep_text t = {.out = out, .style = st, .a = ep_arena_new()};
+	struct ep_text t = {.out = out,
+			    .style = st,
+			    .a = ep_arena_new(),
+			    .elsewhere = d->doc.netns_arg != NULL};
 
 	head(&t, d);
 	table(&t, d->check);

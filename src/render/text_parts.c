@@ -9,9 +9,10 @@ const char *ep_text_netns(struct ep_text *t, const struct ep_snapshot *s, uint64
 	const struct ep_netns *ns = ep_netns_find(s, ino);
 
 	if (ino == s->host_netns)
-		return ns && ns->name ? ep_sprintf(t->a, "namespace %s (diagnosed as the host)",
-						   ep_text_escape(t, ns->name)) :
-					"the host";
+		return t->elsewhere && ns && ns->name ?
+			       ep_sprintf(t->a, "namespace %s (diagnosed as the host)",
+					  ep_text_escape(t, ns->name)) :
+			       "the host";
 	ep_each(c, &s->containers) {
 		struct ep_who w = {.kind = (*c)->pod.name ? EP_WHO_POD : EP_WHO_CONTAINER,
 				   .container = *c};

@@ -110,10 +110,16 @@ static bool same_pass(const struct ep_step *x, const struct ep_step *y)
 
 static const char *by_whom(struct ep_text *t, const struct ep_snapshot *s, const struct ep_step *st)
 {
+	static const struct {
+		const char *kind, *people;
+	} known[] = {{"docker", "Docker"}, {"cni-portmap", "CNI portmap"}};
 	struct ep_owner o = ep_rule_owner(s, t->a, st);
 
 	if (!strcmp(o.kind, "unowned"))
 		return "";
+	for (size_t i = 0; i < EP_ARRAY_SIZE(known); i++)
+		if (!strcmp(o.kind, known[i].kind))
+			o.kind = known[i].people;
 	return ep_sprintf(t->a, ", by %s%s%s", o.kind, o.name ? " for " : "",
 			  ep_text_escape(t, o.name));
 }
@@ -401,7 +407,10 @@ static void outcomes(struct ep_text *t, const struct ep_path_doc *d)
 
 void ep_text_path(struct ep_buf *out, const struct ep_path_doc *d, const struct ep_style *st)
 {
-	struct ep_text t = {.out = out, .style = st, .a = ep_arena_new()};
+	struct ep_text t = {.out = out,
+			    .style = st,
+			    .a = ep_arena_new(),
+			    .elsewhere = d->doc.netns_arg != NULL};
 
 	head(&t, d);
 	outcomes(&t, d);
