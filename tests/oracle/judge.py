@@ -99,7 +99,7 @@ def judge(run, probe, seen, tags, inodes, opened=False):
     """run: netlab.Run of edgepath; seen: Observed; tags: what the rules hold that nobody can know;
     inodes: pid -> netns; opened: the query left source address and port open."""
     if run.code < 0 or run.code not in (0, 3):
-        return Judgement(f"exit {run.code}: {run.stderr.strip()[-400:]}")
+        return Judgement(f"exit {run.code}: {run.stderr.strip()[-1500:]}")
     if run.json is None:
         return Judgement(f"no JSON: {run.stderr.strip()[-300:] or run.stdout[:200]!r}")
     outcomes = run.outcomes
@@ -130,8 +130,10 @@ def judge(run, probe, seen, tags, inodes, opened=False):
             return Judgement("needless unknown: " + "; ".join(sorted(set(reasons))), reasons)
         return Judgement(None, reasons)
     if not matched and "tproxy" in tags and seen.kind in ("timeout", "silent") and \
-            any((o.get("receiver") or {}).get("comm") == "tproxy" for o in definite):
-        # The connection's later packets are lost where rules send only its first to the proxy.
+            any(o.get("verdict") == "rejected" or (o.get("receiver") or {}).get("comm") == "tproxy"
+                for o in definite):
+        # What answers for a foreign address may not get its answer out, and the connection's later
+        # packets are lost where rules send only its first to the proxy.
         return Judgement()
     if not matched:
         return Judgement("says " + "; or ".join(say(o) for o in outcomes))

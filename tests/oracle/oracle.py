@@ -16,6 +16,7 @@ The environment variable EDGEPATH names the program, default build/edgepath. The
 
 import argparse
 import collections
+import contextlib
 import json
 import os
 import random
@@ -37,6 +38,7 @@ from ruleset import shrink
 from topology import LoadError, Topology
 
 TIMEOUT = 0.25
+ANSWER_TIMEOUT = 20
 SHRINK_TRIES = 250
 SHRINK_CASES = 6  # per worker
 
@@ -91,11 +93,25 @@ class Worker:
                 for p, seen, (run, opened) in zip(probes, observed, answers)]
 
     def ask(self, probe, opened):
-        """(netlab.Run, opened): the first probe of a case is asked about with its source left open."""
+        """(netlab.Run, opened): the first probe of a case is asked about with its source open."""
         probe["open"] = opened
-        return self.topo.lab.path("host", probe["dst"], probe["dport"],
-                                  None if opened else probe["src"],
-                                  None if opened else probe["sport"]), opened
+        argv = [netlab.EDGEPATH, "path", "--netns", self.topo.lab.name("host"), "--iif", "eth0",
+                "--dst", probe["dst"], "--dport", str(probe["dport"]), "--json"]
+        if not opened:
+            argv += ["--src", probe["src"], "--sport", str(probe["sport"])]
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True)
+        try:
+            out, err = child.communicate(timeout=ANSWER_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            hung = f"no answer within {ANSWER_TIMEOUT} s\n{where(child.pid)}"
+            child.kill()
+            child.communicate()
+            return netlab.Run(argv, -9, "", hung), opened
+        run = netlab.Run(argv, child.returncode, out, err)
+        with contextlib.suppress(ValueError):
+            run.json = json.loads(out)
+        return run, opened
 
     def again(self, case, probe):
         """The same once more, with more patience: None if it agrees now."""
@@ -126,6 +142,18 @@ class Worker:
                 f"probe:    {probe['src']}:{probe['sport']} -> {probe['dst']}:{probe['dport']}{opened}\n"
                 f"kernel:   {seen}\nedgepath: {verdict.wrong or 'agrees with the shrunk rules'}\n"
                 f"{case.text(rulesets)}")
+
+
+def where(pid):
+    """What a process that does not answer is doing."""
+    text = ""
+    for name in ("syscall", "wchan", "stack"):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/{name}") as source:
+            text += f"{name}: {source.read().strip()}\n"
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            text += f"fd {fd}: {os.readlink(f'/proc/{pid}/fd/{fd}')}\n"
+    return text
 
 
 def count(counts, key, by=1):
