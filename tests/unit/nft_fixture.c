@@ -78,10 +78,15 @@ static void add_set(struct ep_arena *a, struct ep_nft_table *t, const char *hex)
 	*ep_push(a, &t->sets) = set;
 }
 
-static void add_elems(struct ep_arena *a, struct ep_nft_table *t, char *words)
+/* A set's elements may come in several messages, one after another. */
+struct pending {
+	struct ep_nft_set *set;
+	ep_nft_raw_elems raw;
+};
+
+static void add_elems(struct ep_arena *a, struct ep_nft_table *t, struct pending *p, char *words)
 {
 	char *hex = strchr(words, ' ');
-	ep_nft_raw_elems raw = {0};
 	struct ep_nft_set *set;
 	size_t len;
 	const uint8_t *v;
@@ -91,9 +96,11 @@ static void add_elems(struct ep_arena *a, struct ep_nft_table *t, char *words)
 	*hex++ = 0;
 	set = ep_nft_set_find(t, words);
 	v = nft_fixture_bytes(a, hex, &len);
-	if (!set || ep_nft_decode_elems(a, a, set, v, len, &raw) < 0)
+	if (set != p->set)
+		*p = (struct pending){.set = set};
+	if (!set || ep_nft_decode_elems(a, a, set, v, len, &p->raw) < 0)
 		bad(words);
-	ep_nft_join_intervals(a, set, &raw);
+	ep_nft_join_intervals(a, set, &p->raw);
 }
 
 static void add_rule(struct ep_arena *a, struct nft_fixture *f, struct ep_nft_table *t, char *words)
@@ -110,6 +117,7 @@ void nft_fixture_load(struct ep_arena *a, const char *name, struct nft_fixture *
 {
 	size_t len;
 	char *text = nft_fixture_file(a, ep_sprintf(a, "tests/unit/data/nft/%s.txt", name), &len);
+	struct pending pending = {0};
 	char *save, *line;
 
 	memset(ret, 0, sizeof(*ret));
@@ -125,7 +133,7 @@ void nft_fixture_load(struct ep_arena *a, const char *name, struct nft_fixture *
 		else if (!strncmp(line, "set ", 4))
 			add_set(a, t, words);
 		else if (!strncmp(line, "elems ", 6))
-			add_elems(a, t, words);
+			add_elems(a, t, &pending, words);
 		else if (!strncmp(line, "rule ", 5))
 			add_rule(a, ret, t, words);
 		else
