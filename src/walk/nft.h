@@ -12,6 +12,14 @@ enum ep_nft_next {
 	EP_NFT_ENDED,   /* the run has ended */
 };
 
+struct ep_nft_vm;
+typedef enum ep_nft_next (*ep_nft_eval)(struct ep_nft_vm *vm, const struct ep_expr *e);
+
+struct ep_nft_row {
+	const char *name;
+	ep_nft_eval eval;
+};
+
 struct ep_nft_vm {
 	struct ep_walk *w;
 	struct ep_nft_chain *base, *chain;
@@ -19,13 +27,7 @@ struct ep_nft_vm {
 	struct ep_regs regs;
 	struct ep_verdict verdict;
 	const char *action, *to; /* what the rule did so far, for its step */
-};
-
-typedef enum ep_nft_next (*ep_nft_eval)(struct ep_nft_vm *vm, const struct ep_expr *e);
-
-struct ep_nft_row {
-	const char *name;
-	ep_nft_eval eval;
+	struct ep_nft_row cache[64];
 };
 
 /* nft_lookup.c: sets, maps and verdict maps. */

@@ -42,6 +42,7 @@ enum meta_kind {
 	META_BREAK,
 	META_SDIF,
 	META_SDIFNAME,
+	META_LENGTH,
 };
 
 static const struct {
@@ -50,7 +51,7 @@ static const struct {
 	uint32_t value;
 	const char *what;
 } meta_keys[] = {
-	{NFT_META_LEN, META_UNKNOWN32, 0, "packet length"},
+	{NFT_META_LEN, META_LENGTH, 0, NULL},
 	{NFT_META_PROTOCOL, META_PROTOCOL, 0, NULL},
 	{NFT_META_PRIORITY, META_PRIORITY, 0, NULL},
 	{NFT_META_MARK, META_MARK, 0, NULL},
@@ -178,6 +179,9 @@ static enum ep_nft_next load_meta(struct ep_nft_vm *vm, const struct ep_expr *e,
 		return ep_nft_stored(vm, e, ep_reg_u32(r, dreg, vrf ? w->p.in->ifindex : 0));
 	case META_SDIFNAME:
 		return ep_nft_stored(vm, e, ep_reg_name(r, dreg, vrf ? w->p.in->name : ""));
+	case META_LENGTH: /* skb->len: the IP packet's */
+		v = ep_w_unknown_val(w, "packet length", 16);
+		return ep_nft_stored(vm, e, ep_reg_val(r, dreg, &v, 2, true));
 	case META_BREAK:
 		return EP_NFT_BREAK;
 	default:

@@ -28,11 +28,14 @@ static const struct field ipv4[] = {
 	{10, 2, F_OPEN, {}, "ip checksum"},  {12, 4, F_SADDR, {}, NULL},
 	{16, 4, F_DADDR, {}, NULL},          {}};
 
-static const struct field ipv6[] = {
-	{0, 1, F_CONST, {0x60}, NULL},       {1, 3, F_OPEN, {}, "ip6 flowlabel"},
-	{4, 2, F_OPEN, {}, "packet length"}, {6, 1, F_CONST, {IPPROTO_TCP}, NULL},
-	{7, 1, F_OPEN, {}, "ip6 hoplimit"},  {8, 16, F_SADDR, {}, NULL},
-	{24, 16, F_DADDR, {}, NULL},         {}};
+static const struct field ipv6[] = {{0, 1, F_CONST, {0x60}, NULL},
+				    {1, 3, F_OPEN, {}, "ip6 flowlabel"},
+				    {4, 2, F_OPEN, {}, "ip6 payload length"},
+				    {6, 1, F_CONST, {IPPROTO_TCP}, NULL},
+				    {7, 1, F_OPEN, {}, "ip6 hoplimit"},
+				    {8, 16, F_SADDR, {}, NULL},
+				    {24, 16, F_DADDR, {}, NULL},
+				    {}};
 
 static const struct field tcp[] = {
 	{0, 2, F_SPORT, {}, NULL},          {2, 2, F_DPORT, {}, NULL},
@@ -128,7 +131,7 @@ enum ep_nft_next ep_nft_eval_payload(struct ep_nft_vm *vm, const struct ep_expr 
 	uint64_t base = ep_attr_num(e, NFTA_PAYLOAD_BASE, ~0ull);
 	uint64_t off = ep_attr_num(e, NFTA_PAYLOAD_OFFSET, 0);
 	uint64_t len = ep_attr_num(e, NFTA_PAYLOAD_LEN, 0);
-	const struct field *h = header(vm->w, base);
+	const struct field *h = header(vm->w, base), *f = NULL;
 	struct ep_byte *d;
 
 	if (!len || len > EP_NFT_REGBYTES || off > 255)
@@ -143,9 +146,10 @@ enum ep_nft_next ep_nft_eval_payload(struct ep_nft_vm *vm, const struct ep_expr 
 	for (unsigned i = 0; i < (len + 3u) / 4 * 4 && d + i < vm->regs.b + EP_NFT_REGBYTES; i++)
 		d[i] = (struct ep_byte){.kind = EP_BYTE_CONST};
 	for (unsigned i = 0; i < len; i++) {
-		const struct field *f = find(h, (unsigned)off + i);
 		struct ep_val v;
 
+		if (!f || off + i >= f->off + f->len)
+			f = find(h, (unsigned)off + i);
 		if (f) {
 			d[i] = load_byte(vm->w, f, (unsigned)off + i - f->off);
 			continue;

@@ -44,6 +44,18 @@ static ep_nft_eval find_row(const char *name)
 	return NULL;
 }
 
+/* Chains have thousands of expressions of few kinds, whose names are the same pointers. */
+static ep_nft_eval cached_row(struct ep_nft_vm *vm, const char *name)
+{
+	size_t at = ((uintptr_t)name >> 2) % EP_ARRAY_SIZE(vm->cache);
+
+	if (vm->cache[at].name != name) {
+		vm->cache[at].name = name;
+		vm->cache[at].eval = find_row(name);
+	}
+	return vm->cache[at].eval;
+}
+
 static void fill_step(struct ep_nft_vm *vm, struct ep_step *s)
 {
 	const struct ep_nft_table *t = vm->chain->table;
@@ -79,7 +91,7 @@ static enum ep_nft_next run_rule(struct ep_nft_vm *vm)
 {
 	vm->action = vm->to = NULL;
 	ep_each(e, &vm->rule->exprs) {
-		ep_nft_eval eval = e->opaque ? NULL : find_row(e->name);
+		ep_nft_eval eval = e->opaque ? NULL : cached_row(vm, e->name);
 		enum ep_nft_next n;
 
 		if (eval)
