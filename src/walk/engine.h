@@ -210,6 +210,11 @@ struct ep_ivset ep_fib_type_set(struct ep_walk *w, struct ep_netns *ns, uint8_t 
  * the run.
  */
 bool ep_fib_martian_free(struct ep_walk *w, const char **why);
+/*
+ * An open source that the checks below refuse in any case: told apart before the rules are walked,
+ * so that they are walked once and not once for each kind of such sources.
+ */
+bool ep_fib_hopeless_source(struct ep_walk *w);
 bool ep_fib_source_ok(struct ep_walk *w, uint32_t oif, const char **why);
 
 /*

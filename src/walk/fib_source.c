@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which sources the kernel accepts: ip_route_input_slow(), fib_validate_source(), ip6_rcv_core(). */
 #include <netinet/in.h>
+#include <linux/if.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -69,6 +70,35 @@ static bool martian_free6(struct ep_walk *w, const char **why)
 		return martian(w, why, "martian source: ::");
 	if (ep_w_val_range(w, src, mapped, mapped + UINT32_MAX))
 		return martian(w, why, "martian source: an IPv4-mapped address");
+	return true;
+}
+
+/* Sources that are refused whatever else happens, as one set. */
+static struct ep_ivset hopeless(struct ep_walk *w)
+{
+	static const struct ep_iv always4[] = {{0, 0}, {0xe0000000u, 0xefffffffu}, {~0u, ~0u}};
+	ep_u128 mapped = (ep_u128)0xffff << 32;
+	const struct ep_iv always6[] = {
+		{0, 1}, {mapped, mapped + UINT32_MAX}, {(ep_u128)0xff << 120, ~(ep_u128)0}};
+	const struct ep_link *in = w->p.in;
+	struct ep_ivset set;
+
+	if (w->p.alen == 16)
+		return ep_iv_of(w->arena, always6, EP_ARRAY_SIZE(always6));
+	set = ep_iv_of(w->arena, always4, EP_ARRAY_SIZE(always4));
+	if (larger(in->route_localnet, w->ns->route_localnet_all) == 0)
+		set = ep_iv_or(w->arena, set, ep_iv_range(w->arena, 0x7f000000u, 0x7fffffffu));
+	if (larger(in->accept_local, w->ns->accept_local_all) == 0)
+		set = ep_iv_or(w->arena, set, ep_fib_type_set(w, w->ns, 4, RTN_LOCAL, 0));
+	return set;
+}
+
+bool ep_fib_hopeless_source(struct ep_walk *w)
+{
+	if (w->p.saddr.var != EP_VAR_SADDR || w->p.in->flags & IFF_LOOPBACK ||
+	    !ep_w_in(w, EP_VAR_SADDR, hopeless(w)))
+		return false;
+	w->martian = true;
 	return true;
 }
 

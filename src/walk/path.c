@@ -359,6 +359,10 @@ void ep_w_receive(struct ep_walk *w)
 {
 	if (!ep_path_enter(w) || !ingress(w, w->p.in, 0))
 		return;
+	if (w->hops == 1 && ep_fib_hopeless_source(w)) {
+		ep_w_end(w, EP_DROPPED, "martian source: no client can have it");
+		return;
+	}
 	/* ip6_rcv_core(), before any rule */
 	if (w->p.alen == 16 && ep_addr_num(&w->p.daddr) == 1 && !(w->p.in->flags & IFF_LOOPBACK)) {
 		ep_w_end(w, EP_DROPPED, "martian destination: ::1 on %s", w->p.in->name);
