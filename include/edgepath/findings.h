@@ -24,7 +24,7 @@ struct ep_who
 ep_who_of_proc(const struct ep_proc *p); /* p may be NULL: a process nobody could name */
 struct ep_who ep_who_of_outcome(const struct ep_outcome *o);
 struct ep_who ep_who_of_listener(const struct ep_listener *l);
-/* The same program to a client: one container, one pod, one unit or one executable. */
+/* The same to a client: one container, one pod, or one program (of one unit or executable). */
 bool ep_who_same(const struct ep_who *x, const struct ep_who *y);
 const char *ep_who_kind_name(enum ep_who_kind k); /* "process", "container"… */
 /* The JSON name: container, pod's "ns/name", comm, "10.0.0.5:443"; NULL if there is none. Raw. */

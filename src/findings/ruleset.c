@@ -57,10 +57,12 @@ static const char *backend_list(struct ep_check *c, unsigned set)
 {
 	const char *out = "";
 
-	for (unsigned b = EP_NFT; b <= EP_IPTABLES_LEGACY; b++)
+	for (unsigned b = EP_NFT; b <= EP_IPTABLES_LEGACY; b++) {
+		const char *sep = !*out ? "" : set >> b >> 1 ? ", " : " and ";
+
 		if (set >> b & 1)
-			out = ep_sprintf(c->arena, "%s%s%s", out, *out ? ", " : "",
-					 ep_backend_name(b));
+			out = ep_sprintf(c->arena, "%s%s%s", out, sep, ep_backend_name(b));
+	}
 	return out;
 }
 
@@ -106,11 +108,10 @@ void ep_find_mixed_backends(struct ep_check *c)
 	if (!f)
 		return;
 	f->evidence = evidence;
-	ep_finding_gist(
-		c, f,
-		"%s all hold rules that see these packets%s; an accept of one does not undo a "
-		"drop of another",
-		backend_list(c, all), legacy ? ", and no tool lists all of them" : "");
+	ep_finding_gist(c, f,
+			"%s hold rules that see these packets%s; an accept of one does not undo a "
+			"drop of another",
+			backend_list(c, all), legacy ? ", and no tool lists all of them" : "");
 }
 
 /* ---- order-undefined ---- */

@@ -55,10 +55,9 @@ bool ep_who_same(const struct ep_who *x, const struct ep_who *y)
 		return same_container(x->container, y->container);
 	if (!x->proc || !y->proc)
 		return x->proc == y->proc;
-	if (x->proc == y->proc || same_text(x->proc->unit, y->proc->unit))
-		return true;
-	return same_text(x->proc->comm, y->proc->comm) && same_text(x->proc->exe, y->proc->exe) &&
-	       x->proc->netns == y->proc->netns && x->proc->uid == y->proc->uid;
+	return x->proc == y->proc ||
+	       (same_text(x->proc->comm, y->proc->comm) && x->proc->netns == y->proc->netns &&
+		(same_text(x->proc->exe, y->proc->exe) || same_text(x->proc->unit, y->proc->unit)));
 }
 
 const char *ep_who_kind_name(enum ep_who_kind k)

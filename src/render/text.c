@@ -116,11 +116,11 @@ void ep_text_wrap(struct ep_text *t, const char *first, const char *rest, const 
 
 void ep_text_command(struct ep_text *t, const char *indent, const char *s)
 {
-	unsigned in = ep_text_width(indent) + 4 + 2; /* continued lines are indented by 4 more */
+	unsigned in = ep_text_width(indent) + 2 + 2; /* continued lines are indented by 2 more */
 	ep_strs lines = ep_text_lines(t->a, s, t->style->width > in ? t->style->width - in : 0);
 
 	for (size_t i = 0; i < lines.n; i++)
-		ep_buf_printf(t->out, "%s%s%s%s\n", i ? "    " : "", i ? indent : "", lines.v[i],
+		ep_buf_printf(t->out, "%s%s%s%s\n", i ? "  " : "", i ? indent : "", lines.v[i],
 			      i + 1 < lines.n ? " \\" : "");
 }
 

@@ -12,39 +12,12 @@
  *     Mend:  docker stop traefik
  *            then nginx (pid 812) receives 443 (verified)
  */
-#include <stdio.h>
 #include <string.h>
-#include <netinet/in.h>
 
 #include "render/render_i.h"
 
 #define MAX_OTHERS    3 /* further outcomes shown in one row */
-#define MAX_REMEDIES  3
 #define MAX_ADDRESSES 6
-
-static enum ep_paint severity_paint(enum ep_severity s)
-{
-	static const enum ep_paint paints[] = {
-		[EP_SEV_OK] = EP_GREEN,       [EP_SEV_INFO] = EP_PLAIN,
-		[EP_SEV_WARNING] = EP_YELLOW, [EP_SEV_UNKNOWN] = EP_MAGENTA,
-		[EP_SEV_CRITICAL] = EP_RED,
-	};
-
-	return paints[s];
-}
-
-static const char *severity_word(enum ep_severity s)
-{
-	static const char *const words[] = {
-		[EP_SEV_OK] = "ok",
-		[EP_SEV_INFO] = "note",
-		[EP_SEV_WARNING] = "WARNING",
-		[EP_SEV_UNKNOWN] = "UNKNOWN",
-		[EP_SEV_CRITICAL] = "CRITICAL",
-	};
-
-	return words[s];
-}
 
 /* ---- first line ---- */
 
@@ -110,7 +83,8 @@ static void head(struct ep_text *t, const struct ep_check_doc *d)
 		ep_text_wrap(t, "", "  ", left);
 		ep_text_cell(t, "", room, EP_PLAIN);
 	}
-	ep_buf_printf(t->out, "%s\n", ep_text_paint(t, right, severity_paint(d->check->status)));
+	ep_buf_printf(t->out, "%s\n",
+		      ep_text_paint(t, right, ep_text_severity_paint(d->check->status)));
 	if (d->doc.without.n)
 		ep_text_wrap(
 			t, "", "  ",
@@ -140,28 +114,51 @@ struct end {
 
 typedef EP_VEC(struct end) end_list;
 
-/* Outcomes that read alike are one. */
-static end_list ends_of(struct ep_text *t, const struct ep_check *c, const struct ep_result *r)
+static bool is_served(const struct ep_outcome *o)
 {
-	end_list out = {};
+	return o->verdict == EP_DELIVERED || o->verdict == EP_FORWARDED;
+}
+
+static bool any_served(const struct ep_result *r)
+{
+	ep_each(o, &r->outcomes)
+		if (is_served(o))
+			return true;
+	return false;
+}
+
+static void add_ends(struct ep_text *t, const struct ep_check *c, const struct ep_result *r,
+		     bool served, end_list *out)
+{
+	const struct ep_outcome *most = ep_main_outcome(r);
+	/* The outcome of most clients needs no condition, if it is told first. */
+	bool plain = most && most->probability >= 1 && (is_served(most) || !any_served(r));
 
 	ep_each(o, &r->outcomes) {
-		bool main = o == ep_main_outcome(r) && o->probability >= 1;
-		const char *clients = main ? "" : ep_text_clients(t, o, 40);
+		const char *clients = o == most && plain ? "" : ep_text_clients(t, o, 40);
 		const char *who = ep_text_end(t, c->s, o);
 		struct end *to = NULL;
 
-		if (o->martian)
+		if (o->martian || is_served(o) != served)
 			continue;
-		ep_each(e, &out)
+		ep_each(e, out)
 			if (!strcmp(e->who, who) && !strcmp(e->clients, clients))
 				to = e;
 		if (!to) {
-			to = ep_push(t->a, &out);
+			to = ep_push(t->a, out);
 			*to = (struct end){clients, who, 0};
 		}
 		to->p += o->probability;
 	}
+}
+
+/* Those who get it first; outcomes that read alike are one. */
+static end_list ends_of(struct ep_text *t, const struct ep_check *c, const struct ep_result *r)
+{
+	end_list out = {};
+
+	add_ends(t, c, r, true, &out);
+	add_ends(t, c, r, false, &out);
 	return out;
 }
 
@@ -225,7 +222,7 @@ static rows gather(struct ep_text *t, const struct ep_check *c)
 
 static void put_row(struct ep_text *t, const struct row *r, unsigned addr_w, unsigned who_w)
 {
-	const char *verdict = r->closed ? "closed" : severity_word(r->status);
+	const char *verdict = r->closed ? "closed" : ep_text_severity(r->status);
 	ep_strs who = {};
 	size_t lines;
 
@@ -247,7 +244,8 @@ static void put_row(struct ep_text *t, const struct row *r, unsigned addr_w, uns
 		ep_text_cell(t, who.v[0], who_w + 2, EP_PLAIN);
 		ep_buf_printf(t->out, "%s\n",
 			      ep_text_paint(t, verdict,
-					    r->closed ? EP_DIM : severity_paint(r->status)));
+					    r->closed ? EP_DIM :
+							ep_text_severity_paint(r->status)));
 	}
 }
 
@@ -272,199 +270,6 @@ static void table(struct ep_text *t, const struct ep_check *c)
 		put_row(t, r, addr_w, who_w);
 }
 
-/* ---- what is wrong ---- */
-
-typedef EP_VEC(const struct ep_finding *) findings;
-
-static bool told_at_once(const struct ep_finding *x, const struct ep_finding *y)
-{
-	return x->severity == y->severity && x->family == y->family && !strcmp(x->id, y->id) &&
-	       !strcmp(x->gist, y->gist);
-}
-
-static const char *ports_of(struct ep_text *t, const findings *g)
-{
-	ep_strs out = {};
-	uint16_t last = 0;
-
-	ep_each(f, g) {
-		if (!(*f)->port || (*f)->port == last)
-			continue;
-		last = (*f)->port;
-		*ep_push(t->a, &out) = ep_sprintf(t->a, "%u", last);
-	}
-	return ep_text_join(t->a, &out, ", ");
-}
-
-/* "ip nat DOCKER #3 (80), #2 (443)" */
-static const char *rule_list(struct ep_text *t, const findings *g)
-{
-	const char *out = "", *last = "";
-
-	ep_each(f, g) {
-		const char *place = (*f)->step ? ep_step_place(t->a, (*f)->step) : "", *nr;
-
-		if (!*place)
-			continue;
-		nr = strrchr(place, '#');
-		if (nr && !strncmp(place, last, (size_t)(nr - place)))
-			out = ep_sprintf(t->a, "%s, %s (%u)", out, nr, (*f)->port);
-		else
-			out = ep_sprintf(t->a, "%s%s%s (%u)", out, *out ? ", " : "", place,
-					 (*f)->port);
-		last = place;
-	}
-	return out;
-}
-
-static void rule_lines(struct ep_text *t, const findings *g)
-{
-	const char *list;
-
-	if (g->n == 1) {
-		ep_each(e, &g->v[0]->evidence)
-			ep_text_wrap(t, e == g->v[0]->evidence.v ? "  Why:   " : "         ",
-				     "           ", *e);
-		return;
-	}
-	list = rule_list(t, g);
-	if (*list)
-		ep_text_wrap(t, "  Rules: ", "         ", list);
-}
-
-struct mend {
-	const struct ep_remedy *first;
-	findings of;
-	bool verified;
-	ep_strs side_effects;
-};
-
-typedef EP_VEC(struct mend) mends;
-
-static bool same_remedy(const struct ep_remedy *x, const struct ep_remedy *y)
-{
-	const char *gx = x->gets ? x->gets : "", *gy = y->gets ? y->gets : "";
-
-	return !strcmp(gx, gy) &&
-	       !strcmp(x->command ? x->command : x->text, y->command ? y->command : y->text);
-}
-
-static void add_unique(struct ep_arena *a, ep_strs *l, const char *s)
-{
-	ep_each(have, l)
-		if (!strcmp(*have, s))
-			return;
-	*ep_push(a, l) = s;
-}
-
-static mends gather_mends(struct ep_text *t, const findings *g)
-{
-	mends out = {};
-
-	ep_each(f, g) {
-		ep_each(m, &(*f)->remedies) {
-			struct mend *to = NULL;
-
-			ep_each(old, &out)
-				if (same_remedy(old->first, m))
-					to = old;
-			if (!to) {
-				to = ep_push(t->a, &out);
-				*to = (struct mend){.first = m, .verified = true};
-			}
-			*ep_push(t->a, &to->of) = *f;
-			to->verified = to->verified && m->verified;
-			ep_each(s, &m->side_effects)
-				add_unique(t->a, &to->side_effects, *s);
-		}
-	}
-	return out;
-}
-
-static void put_mend(struct ep_text *t, const struct mend *m)
-{
-	const struct ep_remedy *r = m->first;
-	const char *then = r->then;
-
-	ep_buf_puts(t->out, "  Mend:  ");
-	if (r->command)
-		ep_text_command(t, "         ", r->command);
-	else
-		ep_text_wrap(t, "", "         ", r->text);
-	if (r->gets)
-		then = ep_sprintf(t->a, "%s receives %s", r->gets, ports_of(t, &m->of));
-	if (then)
-		ep_text_wrap(t, "         ", "         ",
-			     ep_sprintf(t->a, "then %s%s", then,
-					m->verified ? " (verified)" :
-					r->gets     ? " (not enough)" :
-						      ""));
-	ep_each(s, &m->side_effects)
-		ep_text_wrap(t, "         ", "           ",
-			     ep_sprintf(t->a, "side effect: %s", *s));
-}
-
-static void see_also(struct ep_text *t, const struct ep_check_doc *d, const struct ep_finding *f)
-{
-	const struct ep_edge *first = d->check->spec->edges.n ? d->check->spec->edges.v : NULL;
-	char buf[EP_ADDRSTR];
-
-	if (!f->port || !f->edges.n || f->severity < EP_SEV_CRITICAL)
-		return;
-	if (f->edges.v[0] == first)
-		snprintf(buf, sizeof(buf), "%u", f->port);
-	else
-		ep_addrport_str(&f->edges.v[0]->addr, f->port, buf);
-	ep_buf_puts(t->out, "  See:   ");
-	ep_text_command(
-		t, "         ",
-		ep_sprintf(t->a, "edgepath path%s%s %s", d->doc.netns_arg ? " --netns " : "",
-			   d->doc.netns_arg ? ep_text_escape(t, d->doc.netns_arg) : "", buf));
-}
-
-static void put_group(struct ep_text *t, const struct ep_check_doc *d, const findings *g)
-{
-	const struct ep_finding *f = g->v[0];
-	const char *ports = ports_of(t, g);
-	mends all = gather_mends(t, g);
-
-	ep_buf_puts(t->out, "\n");
-	ep_text_cell(t, severity_word(f->severity), 0, severity_paint(f->severity));
-	ep_text_wrap(t, ep_sprintf(t->a, " %s  ", f->id), "  ",
-		     ep_sprintf(t->a, "%s%s", ports,
-				f->family == AF_INET  ? " (IPv4)" :
-				f->family == AF_INET6 ? " (IPv6)" :
-							""));
-	ep_text_wrap(t, "  ", "  ", f->gist);
-	rule_lines(t, g);
-	for (size_t i = 0; i < all.n && i < MAX_REMEDIES; i++)
-		put_mend(t, &all.v[i]);
-	if (all.n > MAX_REMEDIES)
-		ep_buf_printf(t->out, "         and %zu more like it: see --json\n",
-			      all.n - MAX_REMEDIES);
-	see_also(t, d, f);
-}
-
-static void all_findings(struct ep_text *t, const struct ep_check_doc *d)
-{
-	const struct ep_check *c = d->check;
-	bool *done = ep_alloc(t->a, c->findings.n + 1);
-
-	for (size_t i = 0; i < c->findings.n; i++) {
-		findings g = {};
-
-		if (done[i])
-			continue;
-		for (size_t j = i; j < c->findings.n; j++) {
-			if (done[j] || !told_at_once(&c->findings.v[i], &c->findings.v[j]))
-				continue;
-			done[j] = true;
-			*ep_push(t->a, &g) = &c->findings.v[j];
-		}
-		put_group(t, d, &g);
-	}
-}
-
 void ep_text_check(struct ep_buf *out, const struct ep_check_doc *d, const struct ep_style *st)
 {
 	struct ep_text t = {.out = out,
@@ -474,7 +279,7 @@ void ep_text_check(struct ep_buf *out, const struct ep_check_doc *d, const struc
 
 	head(&t, d);
 	table(&t, d->check);
-	all_findings(&t, d);
+	ep_text_findings(&t, d);
 	ep_buf_puts(out, "\n");
 	ep_text_completeness(&t, d->doc.s);
 	ep_arena_free(t.a);

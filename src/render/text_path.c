@@ -204,10 +204,11 @@ static void add_rule(struct ep_text *t, const struct ep_path_doc *d, const struc
 		     lines *l)
 {
 	const char *rule = ep_rule_text(t->a, &s->rule);
+	bool tagged = s->backend == EP_IPTABLES_NFT;
 
 	add(t, l, with_cells ? s->hook : "", with_cells ? table_cell(t, s) : "",
-	    ep_sprintf(t->a, "%s%s%s", way_to(t, first, s), s->backend == EP_NFT ? "" : "  ",
-		       s->backend == EP_NFT ? "" : ep_backend_name(s->backend)),
+	    ep_sprintf(t->a, "%s%s%s", way_to(t, first, s), tagged ? "  " : "",
+		       tagged ? ep_backend_name(s->backend) : ""),
 	    EP_PLAIN);
 	if (*rule)
 		add(t, l, "", "", rule, EP_DIM);
