@@ -65,16 +65,24 @@ static int read_generation(int fd, uint32_t *ret)
 			     take_generation, ret);
 }
 
+/* nfnetlink is not there, or answers EINVAL for a subsystem that it does not have. */
+static bool is_no_nf_tables(int r)
+{
+	return r == -EPROTONOSUPPORT || r == -EINVAL || r == -EOPNOTSUPP;
+}
+
+/* 0 in a kernel without nf_tables. */
 int ep_collect_nft_generation(struct ep_netns *ns, uint32_t *ret)
 {
 	uint32_t now = 0;
 	int r, fd;
 
 	fd = ep_nl_open(ns, NETLINK_NETFILTER);
-	if (fd < 0)
-		return fd;
-	r = read_generation(fd, &now);
-	close(fd);
+	r = fd < 0 ? fd : read_generation(fd, &now);
+	if (fd >= 0)
+		close(fd);
+	if (is_no_nf_tables(r))
+		r = 0;
 	if (r == 0)
 		*ret = now;
 	return r;
@@ -311,12 +319,21 @@ static int read_once(int fd, struct ep_arena *a, struct ep_nft *nft)
 	return r < 0 ? r : after == nft->generation ? 0 : -EINTR;
 }
 
-static int missing(struct ep_snapshot *s, struct ep_nft *nft, const char *reason)
+/* There is no rule in a kernel without nf_tables: that is known for sure, though nothing was read. */
+static int without_nf_tables(struct ep_snapshot *s, struct ep_nft *nft)
 {
-	nft->tables.n = 0;
-	nft->status = EP_MISSING;
-	nft->reason = reason;
-	ep_source_set(s, "nft", EP_MISSING, reason);
+	*nft = (struct ep_nft){.status = EP_COMPLETE};
+	ep_source_set(s, "nft", EP_MISSING, "nf_tables is not in this kernel");
+	return 0;
+}
+
+static int not_permitted(struct ep_snapshot *s, struct ep_nft *nft)
+{
+	*nft = (struct ep_nft){
+		.status = EP_MISSING,
+		.reason = "not permitted: reading nftables needs CAP_NET_ADMIN",
+	};
+	ep_source_set(s, "nft", nft->status, nft->reason);
 	return 0;
 }
 
@@ -328,18 +345,14 @@ int ep_collect_nft(struct ep_snapshot *s, struct ep_netns *ns)
 	for (int i = 0; r == -EINTR && i < MAX_TRIES; i++) {
 		int fd = ep_nl_open(ns, NETLINK_NETFILTER);
 
-		if (fd == -EPROTONOSUPPORT)
-			return missing(s, nft, "nf_tables is not in this kernel");
-		if (fd < 0)
-			return fd;
-		r = read_once(fd, s->arena, nft);
-		close(fd);
+		r = fd < 0 ? fd : read_once(fd, s->arena, nft);
+		if (fd >= 0)
+			close(fd);
 	}
-	/* nfnetlink answers EINVAL or EOPNOTSUPP for a subsystem that it does not have. */
-	if ((r == -EINVAL || r == -EOPNOTSUPP) && !nft->tables.n)
-		return missing(s, nft, "nf_tables is not in this kernel");
+	if (is_no_nf_tables(r) && !nft->tables.n)
+		return without_nf_tables(s, nft);
 	if (r == -EPERM || r == -EACCES)
-		return missing(s, nft, "not permitted: reading nftables needs CAP_NET_ADMIN");
+		return not_permitted(s, nft);
 	nft->changed = r == -EINTR;
 	if (r < 0 && !nft->changed)
 		return r;
