@@ -55,8 +55,10 @@ struct ep_nexthop {
 	struct ep_addr gw; /* len 0: on link */
 	uint32_t ifindex;
 	uint32_t weight; /* rtnh_hops + 1 */
-	uint32_t flags;  /* RTNH_F_* */
+	uint32_t flags;  /* RTNH_F_*, EP_NH_ENCAP */
 };
+
+#define EP_NH_ENCAP (1u << 31) /* RTA_ENCAP: a tunnel or MPLS label is put around the packet */
 
 struct ep_route {
 	uint8_t family; /* AF_* */
@@ -223,7 +225,7 @@ struct ep_nft_table {
 };
 
 struct ep_nft {
-	enum ep_status status; /* missing: no nf_tables in this kernel, or not readable */
+	enum ep_status status; /* missing: not readable; a kernel without nf_tables is complete */
 	const char *reason;
 	uint32_t generation;  /* NFTA_GEN_ID */
 	const char *gen_comm; /* NFTA_GEN_PROC_NAME of the last writer, if told */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The socket that takes a SYN: inet_lookup_listener(), inet6_lookup_listener(); proxies are followed. */
 #include <netinet/in.h>
-#include <linux/netfilter.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "walk/engine.h"
@@ -30,33 +30,28 @@ static bool bound_addr(const struct ep_listener *l, uint8_t alen, struct ep_addr
 	return is_v4mapped(&l->addr) || ep_addr_is_any(&l->addr);
 }
 
+/* inet_bound_dev_eq(): a VRF's packets reach unbound sockets only if the sysctl says so. */
 static bool device_fits(const struct ep_walk *w, const struct ep_listener *l)
 {
-	const struct ep_link *in = w->p.in, *vrf;
+	const struct ep_link *in = w->p.in, *slave = w->p.slave;
 
-	if (!l->bound_ifindex) {
-		/* A port of a VRF reaches unbound sockets only if the sysctl says so. */
-		vrf = in && in->master ? ep_link_by_index(w->ns, in->master) : NULL;
-		return !vrf || strcmp(vrf->kind, "vrf") || w->ns->tcp_l3mdev_accept > 0;
-	}
-	return in && (l->bound_ifindex == in->ifindex || l->bound_ifindex == in->master);
+	if (!l->bound_ifindex)
+		return !slave || w->ns->tcp_l3mdev_accept > 0;
+	return (in && l->bound_ifindex == in->ifindex) ||
+	       (slave && l->bound_ifindex == slave->ifindex);
 }
 
-/* compute_score(): exact address first, then a bound device, then IPv4's own family. */
-static int score(const struct ep_walk *w, const struct ep_listener *l)
+/* compute_score() for the address, or for the wildcard; 0: not this one. */
+static int score(const struct ep_walk *w, const struct ep_listener *l, bool wildcard)
 {
 	struct ep_addr a;
-	int s = 1;
 
 	if (l->netns != w->ns->ino || l->port != w->p.dport || !bound_addr(l, w->p.alen, &a) ||
 	    !device_fits(w, l))
 		return 0;
-	if (!ep_addr_is_any(&a)) {
-		if (!ep_addr_eq(&a, &w->p.daddr))
-			return 0;
-		s += 8;
-	}
-	return s + (l->bound_ifindex ? 4 : 0) + (w->p.alen == 4 && l->addr.len == 4 ? 1 : 0);
+	if (wildcard ? !ep_addr_is_any(&a) : !ep_addr_eq(&a, &w->p.daddr))
+		return 0;
+	return (l->bound_ifindex ? 2 : 1) + (w->p.alen == 4 && l->addr.len == 4 ? 1 : 0);
 }
 
 static bool gone(const struct ep_walk *w, const struct ep_listener *l)
@@ -77,36 +72,72 @@ static bool gone(const struct ep_walk *w, const struct ep_listener *l)
 	return !left;
 }
 
-const struct ep_listener *ep_listener_lookup(struct ep_walk *w)
+/* ---- SO_REUSEPORT: sockets that share one place, among which a hash of the connection picks ---- */
+
+struct group {
+	const struct ep_listener *first;
+	int score;
+	EP_VEC(const struct ep_listener *) members;
+};
+
+typedef EP_VEC(struct group) groups;
+
+/* inet_reuseport_add_sock() */
+static bool same_group(const struct ep_listener *x, const struct ep_listener *y)
 {
-	const struct ep_listener *best = NULL;
-	int best_score = 0;
-	unsigned equal = 0, n;
-
-	if (w->p.tproxy)
-		return w->p.tproxy;
-	ep_each(l, &w->s->listeners) {
-		int s = gone(w, l) ? 0 : score(w, l);
-
-		if (s > best_score) {
-			best = l;
-			best_score = s;
-			equal = 1;
-		} else if (s && s == best_score) {
-			equal++;
-		}
-	}
-	if (equal < 2)
-		return best;
-	/* An SO_REUSEPORT group: a hash of the connection picks the member. */
-	n = ep_w_pick(w, equal, "SO_REUSEPORT group");
-	ep_each(l, &w->s->listeners)
-		if (!gone(w, l) && score(w, l) == best_score && !n--)
-			return l;
-	return best;
+	return x->reuseport && y->reuseport && x->addr.len == y->addr.len &&
+	       x->v6only == y->v6only && x->bound_ifindex == y->bound_ifindex && x->uid == y->uid;
 }
 
-/* ---- delivery ---- */
+static void gather(struct ep_walk *w, bool wildcard, groups *ret)
+{
+	ep_each(l, &w->s->listeners) {
+		int points = gone(w, l) ? 0 : score(w, l, wildcard);
+		struct group *g = NULL;
+
+		if (!points)
+			continue;
+		ep_each(i, ret)
+			if (same_group(i->first, l))
+				g = i;
+		if (!g) {
+			g = ep_push(w->arena, ret);
+			g->first = l;
+			g->score = points;
+		}
+		*ep_push(w->arena, &g->members) = l;
+	}
+}
+
+static int by_score(const void *p, const void *q)
+{
+	const struct group *x = p, *y = q;
+
+	return y->score - x->score;
+}
+
+/*
+ * inet_lhash2_lookup(): the highest score wins, but the search ends at the first group, whatever its
+ * score. IPv4's sockets come before IPv6's groups in the chain; otherwise the order is not told.
+ */
+static const struct group *pick_group(struct ep_walk *w, groups *g)
+{
+	bool shared = false;
+
+	qsort(g->v, g->n, sizeof(*g->v), by_score);
+	ep_each(i, g)
+		shared |= i->first->reuseport;
+	for (size_t i = 0; i + 1 < g->n; i++) {
+		const struct group *x = &g->v[i], *next = &g->v[i + 1];
+		bool sure = x->first->addr.len == 4 && next->first->addr.len == 16;
+
+		if (sure || (!shared && x->score > next->score) ||
+		    ep_w_unknown(w,
+				 "of two SO_REUSEPORT groups the first in the kernel's chain wins"))
+			return x;
+	}
+	return &g->v[g->n - 1];
+}
 
 /* systemd holds sockets for units it starts: rather the unit's own process. */
 static const struct ep_proc *holder(const struct ep_listener *l)
@@ -116,6 +147,59 @@ static const struct ep_proc *holder(const struct ep_listener *l)
 			return *p;
 	return l->procs.n ? l->procs.v[0] : NULL;
 }
+
+static bool same_text(const char *x, const char *y)
+{
+	return x == y || (x && y && !strcmp(x, y));
+}
+
+/* Workers of one program in one container or unit are one receiver. */
+static bool same_owner(const struct ep_listener *x, const struct ep_listener *y)
+{
+	const struct ep_proc *p = holder(x), *q = holder(y);
+
+	if (!p || !q || p == q)
+		return p == q;
+	return p->container == q->container && (p->container || (p->unit && q->unit)) &&
+	       same_text(p->unit, q->unit) && same_text(p->exe, q->exe) && p->netns == q->netns &&
+	       !p->proxy_target.len && !q->proxy_target.len;
+}
+
+static const struct ep_listener *pick_member(struct ep_walk *w, const struct group *g)
+{
+	size_t left = g->members.n;
+
+	for (size_t i = 0; i < g->members.n; i++) {
+		const struct ep_listener *l = g->members.v[i];
+		size_t same = 0;
+		bool seen = false;
+
+		for (size_t k = 0; k < i; k++)
+			seen |= same_owner(g->members.v[k], l);
+		if (seen)
+			continue;
+		ep_each(m, &g->members)
+			same += same_owner(*m, l);
+		if (same >= left || ep_w_chance(w, (double)same / left, "SO_REUSEPORT group"))
+			return l;
+		left -= same;
+	}
+	return g->first;
+}
+
+const struct ep_listener *ep_listener_lookup(struct ep_walk *w)
+{
+	groups found = {};
+
+	if (w->p.tproxy)
+		return w->p.tproxy;
+	gather(w, false, &found);
+	if (!found.n)
+		gather(w, true, &found);
+	return found.n ? pick_member(w, pick_group(w, &found)) : NULL;
+}
+
+/* ---- delivery ---- */
 
 /* The proxy opens a connection of its own. */
 static void follow_proxy(struct ep_walk *w, const struct ep_proc *proxy)
@@ -131,6 +215,8 @@ static void follow_proxy(struct ep_walk *w, const struct ep_proc *proxy)
 	p.sport.var = ep_w_var(w, EP_VAR_UNKNOWN, 16, ep_iv_range(w->arena, 1, 65535),
 			       "the proxy's source port");
 	w->p = p;
+	if (proxy->netns && ep_netns_find(w->s, proxy->netns))
+		w->ns = ep_netns_find(w->s, proxy->netns);
 	ep_w_send(w);
 }
 
