@@ -56,6 +56,7 @@ static int provide_netns(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, 
 		r = sources[i].read(s, ns);
 		if (r == 0) {
 			ns->have |= sources[i].need;
+			ep_source_set(s, sources[i].source, EP_COMPLETE, NULL);
 			continue;
 		}
 		if (!ns->failed)
