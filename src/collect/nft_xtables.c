@@ -31,9 +31,10 @@ static const struct {
 	{"mangle", "POSTROUTING", "filter", IP_, NF_INET_POST_ROUTING, -150},
 	{"raw", "PREROUTING", "filter", IP_, NF_INET_PRE_ROUTING, -300},
 	{"raw", "OUTPUT", "filter", IP_, NF_INET_LOCAL_OUT, -300},
-	{"security", "INPUT", "filter", IP_, NF_INET_LOCAL_IN, 50},
-	{"security", "FORWARD", "filter", IP_, NF_INET_FORWARD, 50},
-	{"security", "OUTPUT", "filter", IP_, NF_INET_LOCAL_OUT, 50},
+	/* iptables-nft's own priority, not NF_IP_PRI_SECURITY. */
+	{"security", "INPUT", "filter", IP_, NF_INET_LOCAL_IN, 150},
+	{"security", "FORWARD", "filter", IP_, NF_INET_FORWARD, 150},
+	{"security", "OUTPUT", "filter", IP_, NF_INET_LOCAL_OUT, 150},
 	{"filter", "INPUT", "filter", ARP, NF_ARP_IN, 0},
 	{"filter", "OUTPUT", "filter", ARP, NF_ARP_OUT, 0},
 	{"filter", "INPUT", "filter", BRI, NF_BR_LOCAL_IN, -200},

@@ -180,7 +180,7 @@ static void cmp_masked(struct ep_nft_text *t, const struct ep_load *l, uint64_t 
 	if (plain &&
 	    (prefix_under_mask(t, l, op_text, v, len) || flags_under_mask(t, l, op, v, len)))
 		return;
-	if (t->xt && plain && op <= NFT_CMP_NEQ && !strcmp(l->parts[0].text, "meta mark")) {
+	if (t->xt && plain && op <= NFT_CMP_NEQ && option_of(l->parts[0].text)) {
 		ep_text_relation(t, l->parts[0].text, op_text,
 				 ep_sprintf(t->a, "%s/%s", value_text(t, &l->parts[0], v, len),
 					    value_text(t, &l->parts[0], l->mask, len)));

@@ -269,17 +269,20 @@ static void text_log(struct ep_nft_text *t, const struct ep_expr *e)
 	const char *prefix = ep_attr_str(e, NFTA_LOG_PREFIX);
 	uint64_t level = ep_attr_num(e, NFTA_LOG_LEVEL, NFT_LOGLEVEL_WARNING);
 	uint64_t flags = ep_attr_num(e, NFTA_LOG_FLAGS, 0);
+	uint64_t group = ep_attr_num(e, NFTA_LOG_GROUP, 0);
 	struct ep_buf b = {0};
 
-	ep_buf_puts(&b, "log");
+	ep_buf_puts(&b, t->xt ? "-j NFLOG" : "log");
 	if (prefix && *prefix) {
-		ep_buf_puts(&b, " prefix ");
+		ep_buf_puts(&b, t->xt ? " --nflog-prefix " : " prefix ");
 		ep_nft_put_quoted(&b, prefix, strlen(prefix));
 	}
 	if (level != NFT_LOGLEVEL_WARNING && level < EP_ARRAY_SIZE(levels))
 		ep_buf_printf(&b, " level %s", levels[level]);
-	if (ep_attr_has(e, NFTA_LOG_GROUP))
-		ep_buf_printf(&b, " group %u", (unsigned)ep_attr_num(e, NFTA_LOG_GROUP, 0));
+	if (t->xt && group)
+		ep_buf_printf(&b, " --nflog-group %u", (unsigned)group);
+	else if (!t->xt && ep_attr_has(e, NFTA_LOG_GROUP))
+		ep_buf_printf(&b, " group %u", (unsigned)group);
 	if (ep_attr_num(e, NFTA_LOG_SNAPLEN, 0))
 		ep_buf_printf(&b, " snaplen %u", (unsigned)ep_attr_num(e, NFTA_LOG_SNAPLEN, 0));
 	if (flags == NF_LOG_MASK)
