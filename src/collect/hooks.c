@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Programs that see packets before any rule: tc and tcx on ingress, sk_lookup, XDP, IPVS. */
+/* Programs that see packets before any rule or after all of them, choose sockets, or are hooks
+ * themselves: XDP, tc and tcx, sk_lookup, netfilter's BPF programs; and the services of IPVS. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,16 +15,22 @@
 #include "collect/collect_i.h"
 #include "collect/rtnl.h"
 
-#define EP_BPF_TCX_INGRESS 46 /* Linux 6.6 */
-#define EP_MAX_PROGS       64
-#define EP_TCA_BPF_NAME    7 /* uapi linux/pkt_cls.h */
-#define EP_TCA_BPF_ID      11
+/* Newer than the headers may be. */
+#define EP_BPF_TCX_INGRESS         46 /* Linux 6.6 */
+#define EP_BPF_TCX_EGRESS          47
+#define EP_BPF_LINK_TYPE_NETFILTER 10 /* Linux 6.4 */
+
+#define EP_MAX_PROGS    64
+#define EP_MAX_LINKS    4096
+#define EP_TCA_BPF_NAME 7 /* uapi linux/pkt_cls.h */
+#define EP_TCA_BPF_ID   11
 
 struct dump {
 	struct ep_snapshot *s;
 	struct ep_netns *ns;
 	EP_VEC(uint32_t) ingress; /* devices with an ingress or clsact qdisc */
 	uint32_t ifindex;         /* whose filters are being read */
+	const char *kind;         /* what they are */
 };
 
 static const struct ep_nla_policy tca_policy[TCA_OPTIONS + 1] = {
@@ -81,11 +89,11 @@ static int on_filter(const struct nlmsghdr *nlh, void *ctx)
 		if (opt[EP_TCA_BPF_ID].data)
 			memcpy(&id, opt[EP_TCA_BPF_ID].data, sizeof(id));
 	}
-	add(d, "tc-ingress", d->ifindex, name, id);
+	add(d, d->kind, d->ifindex, name, id);
 	return 0;
 }
 
-static int dump_filters(struct dump *d, int fd, uint32_t ifindex)
+static int dump_filters(struct dump *d, int fd, uint32_t ifindex, uint32_t parent, const char *kind)
 {
 	char buf[EP_NL_REQ_SIZE];
 	struct nlmsghdr *req = mnl_nlmsg_put_header(buf);
@@ -96,21 +104,40 @@ static int dump_filters(struct dump *d, int fd, uint32_t ifindex)
 	m = mnl_nlmsg_put_extra_header(req, sizeof(*m));
 	m->tcm_family = AF_UNSPEC;
 	m->tcm_ifindex = (int)ifindex;
-	m->tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
+	m->tcm_parent = TC_H_MAKE(TC_H_CLSACT, parent);
 	d->ifindex = ifindex;
+	d->kind = kind;
 	return ep_nl_request(fd, req, on_filter, d);
+}
+
+static int read_tc(struct dump *d, int fd)
+{
+	int r;
+
+	d->ingress.n = 0;
+	r = ep_rtnl_dump(fd, RTM_GETQDISC, sizeof(struct tcmsg), AF_UNSPEC, on_qdisc, d);
+	for (size_t i = 0; i < d->ingress.n && !r; i++) {
+		r = dump_filters(d, fd, d->ingress.v[i], TC_H_MIN_INGRESS, "tc-ingress");
+		if (!r)
+			r = dump_filters(d, fd, d->ingress.v[i], TC_H_MIN_EGRESS, "tc-egress");
+	}
+	return r;
 }
 
 static int tc_hooks(struct dump *d)
 {
-	int fd = ep_nl_open(d->ns, NETLINK_ROUTE), r;
+	size_t had = d->ns->hooks.n;
+	int r = -EINTR;
 
-	if (fd < 0)
-		return fd;
-	r = ep_rtnl_dump(fd, RTM_GETQDISC, sizeof(struct tcmsg), AF_UNSPEC, on_qdisc, d);
-	for (size_t i = 0; i < d->ingress.n && !r; i++)
-		r = dump_filters(d, fd, d->ingress.v[i]);
-	close(fd);
+	for (int i = 0; i < EP_RTNL_TRIES && r == -EINTR; i++) {
+		int fd = ep_nl_open(d->ns, NETLINK_ROUTE);
+
+		if (fd < 0)
+			return fd;
+		d->ns->hooks.n = had;
+		r = read_tc(d, fd);
+		close(fd);
+	}
 	return r == -EOPNOTSUPP ? 0 : r;
 }
 
@@ -134,7 +161,9 @@ static int query(struct dump *d, int target, int type, const char *kind, uint32_
 {
 	uint32_t ids[EP_MAX_PROGS], n = EP_MAX_PROGS, flags = 0;
 
-	if (bpf_prog_query(target, (enum bpf_attach_type)type, 0, &flags, ids, &n))
+	/* ENOSPC: there are more than that, and these are the first of them. */
+	if (bpf_prog_query(target, (enum bpf_attach_type)type, 0, &flags, ids, &n) &&
+	    errno != ENOSPC)
 		return errno == EINVAL || errno == ENOENT || errno == ENODEV ||
 				       errno == EOPNOTSUPP ?
 			       0 :
@@ -161,41 +190,127 @@ static int bpf_hooks(struct dump *d)
 		uint32_t ifindex = d->ns->links.v[i].ifindex;
 
 		r = query(d, (int)ifindex, EP_BPF_TCX_INGRESS, "tcx-ingress", ifindex);
+		if (!r)
+			r = query(d, (int)ifindex, EP_BPF_TCX_EGRESS, "tcx-egress", ifindex);
 	}
 	ep_ns_leave(back);
 	return r;
 }
 
-/* ---- IPVS ---- */
-
-static void ipvs_hook(struct dump *d)
+/* Programs at netfilter's hooks are links, and no link tells its namespace: they count for all. */
+static int netfilter_links(struct dump *d)
 {
-	int back, lines = 0;
+	uint32_t id = 0;
+
+	for (int i = 0; i < EP_MAX_LINKS; i++) {
+		struct bpf_link_info info = {};
+		uint32_t len = sizeof(info);
+		int fd, r;
+
+		if (bpf_link_get_next_id(id, &id))
+			return errno == ENOENT || errno == EINVAL ? 0 : -errno;
+		fd = bpf_link_get_fd_by_id(id);
+		if (fd < 0 && errno == ENOENT) /* gone meanwhile */
+			continue;
+		if (fd < 0)
+			return -errno;
+		r = bpf_obj_get_info_by_fd(fd, &info, &len);
+		close(fd);
+		if (!r && info.type == EP_BPF_LINK_TYPE_NETFILTER)
+			add(d, "netfilter-bpf", 0, prog_name(d->s->arena, info.prog_id),
+			    info.prog_id);
+	}
+	return 0;
+}
+
+/* ---- IPVS: /proc/net/ip_vs, whose services are not indented ---- */
+
+static const char *ipvs_address(struct ep_arena *a, const char *text, size_t len)
+{
+	char addr[64], buf[EP_ADDRSTR];
+	struct ep_addr parsed;
+	unsigned n, port;
+	int end = 0;
+
+	if (len >= sizeof(addr))
+		return NULL;
+	memcpy(addr, text, len);
+	addr[len] = 0;
+	if (sscanf(addr, "%8x:%4x%n", &n, &port, &end) == 2 && (size_t)end == len)
+		parsed = ep_addr_from_num(n, 4);
+	else if (addr[0] != '[' || !strchr(addr, ']') ||
+		 sscanf(strchr(addr, ']'), "]:%4x", &port) != 1)
+		return NULL;
+	else {
+		*strchr(addr, ']') = 0;
+		if (!ep_addr_parse(addr + 1, &parsed))
+			return NULL;
+	}
+	return ep_sprintf(a, "TCP %s", ep_addrport_str(&parsed, (uint16_t)port, buf));
+}
+
+/* "TCP  0A600001:01BB rr", "FWM  00000064 rr"; NULL if it is another protocol's, or none. */
+const char *ep_ipvs_service(struct ep_arena *a, const char *line, size_t len)
+{
+	size_t at = 4, n;
+	unsigned mark;
+
+	if (len < 5 || (memcmp(line, "TCP ", 4) && memcmp(line, "FWM ", 4)))
+		return NULL;
+	while (at < len && line[at] == ' ')
+		at++;
+	for (n = 0; at + n < len && line[at + n] != ' ';)
+		n++;
+	if (line[0] == 'T')
+		return ipvs_address(a, line + at, n);
+	return sscanf(ep_strndup(a, line + at, n), "%8x", &mark) == 1 ?
+		       ep_sprintf(a, "FWM %u", mark) :
+		       NULL;
+}
+
+static void ipvs_hooks(struct dump *d)
+{
+	const char *line, *end, *service;
 	size_t len;
 	char *text;
+	int back;
 
 	if (ep_ns_enter(d->ns, &back))
 		return;
-	if (!ep_read_file(d->s->arena, "/proc/thread-self/net/ip_vs", 1 << 20, &text, &len))
-		for (size_t i = 0; i < len; i++)
-			lines += text[i] == '\n';
+	if (ep_read_file(d->s->arena, "/proc/thread-self/net/ip_vs", 64 << 20, &text, &len))
+		text = NULL;
 	ep_ns_leave(back);
-	if (lines > 3) /* three lines of headings */
-		add(d, "ipvs", 0, "IPVS", 0);
+	for (line = text; line && *line; line = *end ? end + 1 : end) {
+		end = strchrnul(line, '\n');
+		service = ep_ipvs_service(d->s->arena, line, (size_t)(end - line));
+		if (service)
+			add(d, "ipvs", 0, service, 0);
+	}
+}
+
+/* ---- the collector ---- */
+
+static void xdp_hooks(struct dump *d)
+{
+	ep_each(l, &d->ns->links)
+		if (l->xdp_prog)
+			add(d, "xdp", l->ifindex, prog_name(d->s->arena, l->xdp_prog), l->xdp_prog);
 }
 
 int ep_collect_hooks(struct ep_snapshot *s, struct ep_netns *ns)
 {
 	struct dump d = {.s = s, .ns = ns};
-	int r = tc_hooks(&d);
+	int r = ep_netns_need(s, ns, EP_NEED_LINKS); /* whose devices are asked */
 
+	if (!r)
+		r = tc_hooks(&d);
 	if (r)
 		return r;
-	ipvs_hook(&d);
-	ep_each(l, &ns->links)
-		if (l->xdp_prog)
-			add(&d, "xdp", l->ifindex, prog_name(s->arena, l->xdp_prog), l->xdp_prog);
+	ipvs_hooks(&d);
+	xdp_hooks(&d);
 	r = bpf_hooks(&d);
+	if (!r)
+		r = netfilter_links(&d);
 	if (r)
 		ep_source_set(s, "hooks", EP_PARTIAL,
 			      ep_sprintf(s->arena, "BPF programs could not be listed: %s",

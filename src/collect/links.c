@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "collect/collect_i.h"
@@ -266,11 +267,13 @@ static void resolve_peers(struct dump *d, int rtnl)
 		const struct ep_netns *other = d->s->netns.v[k];
 		int fd = other != d->ns && other->path ? open(other->path, O_RDONLY | O_CLOEXEC) :
 							 -1;
+		struct stat st;
 		int32_t nsid;
 
 		if (fd < 0)
 			continue;
-		nsid = nsid_of(rtnl, fd);
+		/* The process may be gone, and its number another one's. */
+		nsid = fstat(fd, &st) || st.st_ino != other->ino ? -1 : nsid_of(rtnl, fd);
 		close(fd);
 		for (size_t i = 0; nsid >= 0 && i < d->nsids.n; i++)
 			if (d->nsids.v[i] == nsid) {
@@ -324,21 +327,35 @@ static int read_sysctls(struct ep_netns *ns)
 	return 0;
 }
 
+static int read_all(struct dump *d, int fd)
+{
+	int r;
+
+	d->ns->links.n = d->ns->addrs.n = d->nsids.n = 0;
+	d->peers = false;
+	r = ep_rtnl_dump(fd, RTM_GETLINK, sizeof(struct ifinfomsg), AF_UNSPEC, on_link, d);
+	if (!r)
+		r = ep_rtnl_dump(fd, RTM_GETADDR, sizeof(struct ifaddrmsg), AF_UNSPEC, on_addr, d);
+	if (!r && d->peers)
+		resolve_peers(d, fd);
+	return r;
+}
+
 int ep_collect_links(struct ep_snapshot *s, struct ep_netns *ns)
 {
 	struct dump d = {.s = s, .ns = ns};
-	int fd, r = read_sysctls(ns);
+	int r = read_sysctls(ns);
 
 	if (r)
 		return r;
-	fd = ep_nl_open(ns, NETLINK_ROUTE);
-	if (fd < 0)
-		return fd;
-	r = ep_rtnl_dump(fd, RTM_GETLINK, sizeof(struct ifinfomsg), AF_UNSPEC, on_link, &d);
-	if (!r)
-		r = ep_rtnl_dump(fd, RTM_GETADDR, sizeof(struct ifaddrmsg), AF_UNSPEC, on_addr, &d);
-	if (!r && d.peers)
-		resolve_peers(&d, fd);
-	close(fd);
+	r = -EINTR;
+	for (int i = 0; i < EP_RTNL_TRIES && r == -EINTR; i++) {
+		int fd = ep_nl_open(ns, NETLINK_ROUTE);
+
+		if (fd < 0)
+			return fd;
+		r = read_all(&d, fd);
+		close(fd);
+	}
 	return r;
 }

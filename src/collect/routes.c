@@ -11,6 +11,8 @@
 #include "collect/collect_i.h"
 #include "collect/rtnl.h"
 
+#define EP_FRA_DSCP 25 /* Linux 6.13 */
+
 int ep_rtnl_dump(int fd, uint16_t type, size_t head, uint8_t family, ep_nl_cb cb, void *ctx)
 {
 	char buf[EP_NL_REQ_SIZE];
@@ -84,16 +86,23 @@ static int one_hop(struct ep_arena *a, struct ep_route *r, const struct ep_nla *
 
 	if (!addr_of(&tb[RTA_GATEWAY], alen, &h.gw) || !via_of(&tb[RTA_VIA], &h.gw))
 		return -EBADMSG;
+	if (tb[RTA_ENCAP_TYPE].data)
+		h.flags |= EP_NH_ENCAP;
+	if (!r->hops.n) { /* mostly there is one only: full tables are large */
+		r->hops.v = ep_alloc(a, sizeof(h));
+		r->hops.cap = 1;
+	}
 	*ep_push(a, &r->hops) = h;
 	return 0;
 }
 
-static const struct ep_nla_policy route_policy[RTA_VIA + 1] = {
+static const struct ep_nla_policy route_policy[RTA_NH_ID + 1] = {
 	[RTA_DST] = EP_NLA_MAX(16),     [RTA_SRC] = EP_NLA_MAX(16),
 	[RTA_OIF] = EP_NLA_NUM(4),      [RTA_GATEWAY] = EP_NLA_MAX(16),
 	[RTA_PRIORITY] = EP_NLA_NUM(4), [RTA_PREFSRC] = EP_NLA_MAX(16),
 	[RTA_MULTIPATH] = EP_NLA_NEST,  [RTA_TABLE] = EP_NLA_NUM(4),
-	[RTA_VIA] = EP_NLA_MAX(18),
+	[RTA_VIA] = EP_NLA_MAX(18),     [RTA_ENCAP_TYPE] = EP_NLA_NUM(2),
+	[RTA_NH_ID] = EP_NLA_NUM(4),
 };
 
 /* RTA_MULTIPATH: struct rtnexthop, each with attributes of its own. */
@@ -103,7 +112,7 @@ static int many_hops(struct ep_arena *a, struct ep_route *r, const struct ep_nla
 	size_t left = mp->len;
 
 	while (left >= sizeof(struct rtnexthop)) {
-		struct ep_nla tb[RTA_VIA + 1];
+		struct ep_nla tb[RTA_NH_ID + 1];
 		struct rtnexthop h;
 		size_t step;
 		int e;
@@ -111,7 +120,7 @@ static int many_hops(struct ep_arena *a, struct ep_route *r, const struct ep_nla
 		memcpy(&h, p, sizeof(h));
 		if (h.rtnh_len < sizeof(h) || h.rtnh_len > left)
 			return -EBADMSG;
-		e = ep_nla_table(p + sizeof(h), h.rtnh_len - sizeof(h), route_policy, RTA_VIA + 1,
+		e = ep_nla_table(p + sizeof(h), h.rtnh_len - sizeof(h), route_policy, RTA_NH_ID + 1,
 				 tb);
 		e = e ? e :
 			one_hop(a, r, tb, alen, (uint32_t)h.rtnh_ifindex, h.rtnh_hops + 1u,
@@ -132,7 +141,7 @@ static int many_hops(struct ep_arena *a, struct ep_route *r, const struct ep_nla
 int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh)
 {
 	const struct rtmsg *m = ep_rtnl_head(nlh, sizeof(*m));
-	struct ep_nla tb[RTA_VIA + 1];
+	struct ep_nla tb[RTA_NH_ID + 1];
 	struct ep_route r = {};
 	uint8_t alen;
 	int e;
@@ -142,7 +151,7 @@ int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsg
 	if ((m->rtm_family != AF_INET && m->rtm_family != AF_INET6) || m->rtm_flags & RTM_F_CLONED)
 		return 0;
 	alen = m->rtm_family == AF_INET ? 4 : 16;
-	e = ep_rtnl_attrs(nlh, sizeof(*m), route_policy, RTA_VIA + 1, tb);
+	e = ep_rtnl_attrs(nlh, sizeof(*m), route_policy, RTA_NH_ID + 1, tb);
 	if (e)
 		return e;
 	r.family = m->rtm_family;
@@ -164,6 +173,9 @@ int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsg
 	else if (tb[RTA_OIF].data)
 		e = one_hop(s->arena, &r, tb, alen, u32_of(&tb[RTA_OIF], 0), 1,
 			    m->rtm_flags & 0xff);
+	else if (tb[RTA_NH_ID].data) /* net.ipv4.nexthop_compat_mode is 0 */
+		*ep_push(s->arena, &r.hops) = (struct ep_nexthop){
+			.weight = u32_of(&tb[RTA_NH_ID], 0), .flags = EP_RTNL_NH_ID};
 	if (!e)
 		*ep_push(s->arena, &ns->routes) = r;
 	return e;
@@ -182,7 +194,7 @@ static void pair16(const struct ep_nla *at, uint16_t *lo, uint16_t *hi)
 	*hi = p.end;
 }
 
-static const struct ep_nla_policy rule_policy[FRA_DPORT_RANGE + 1] = {
+static const struct ep_nla_policy rule_policy[EP_FRA_DSCP + 1] = {
 	[FRA_DST] = EP_NLA_MAX(16),
 	[FRA_SRC] = EP_NLA_MAX(16),
 	[FRA_IIFNAME] = EP_NLA_MAX(IFNAMSIZ),
@@ -190,6 +202,7 @@ static const struct ep_nla_policy rule_policy[FRA_DPORT_RANGE + 1] = {
 	[FRA_GOTO] = EP_NLA_NUM(4),
 	[FRA_PRIORITY] = EP_NLA_NUM(4),
 	[FRA_FWMARK] = EP_NLA_NUM(4),
+	[FRA_TUN_ID] = EP_NLA_NUM(8),
 	[FRA_FWMASK] = EP_NLA_NUM(4),
 	[FRA_SUPPRESS_IFGROUP] = EP_NLA_NUM(4),
 	[FRA_SUPPRESS_PREFIXLEN] = EP_NLA_NUM(4),
@@ -199,12 +212,13 @@ static const struct ep_nla_policy rule_policy[FRA_DPORT_RANGE + 1] = {
 	[FRA_IP_PROTO] = EP_NLA_NUM(1),
 	[FRA_SPORT_RANGE] = EP_NLA_NUM(4),
 	[FRA_DPORT_RANGE] = EP_NLA_NUM(4),
+	[EP_FRA_DSCP] = EP_NLA_NUM(1),
 };
 
 int ep_rtnl_policy(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh)
 {
 	const struct fib_rule_hdr *m = ep_rtnl_head(nlh, sizeof(*m));
-	struct ep_nla tb[FRA_DPORT_RANGE + 1];
+	struct ep_nla tb[EP_FRA_DSCP + 1];
 	struct ep_policy p = {};
 	uint8_t alen;
 	int e;
@@ -214,12 +228,12 @@ int ep_rtnl_policy(struct ep_snapshot *s, struct ep_netns *ns, const struct nlms
 	if (m->family != AF_INET && m->family != AF_INET6)
 		return 0;
 	alen = m->family == AF_INET ? 4 : 16;
-	e = ep_rtnl_attrs(nlh, sizeof(*m), rule_policy, FRA_DPORT_RANGE + 1, tb);
+	e = ep_rtnl_attrs(nlh, sizeof(*m), rule_policy, EP_FRA_DSCP + 1, tb);
 	if (e)
 		return e;
 	p.family = m->family;
 	p.action = m->action;
-	p.tos = m->tos;
+	p.tos = tb[EP_FRA_DSCP].data ? (uint8_t)(*tb[EP_FRA_DSCP].data << 2) : m->tos;
 	p.src_len = m->src_len;
 	p.dst_len = m->dst_len;
 	p.invert = m->flags & FIB_RULE_INVERT;
@@ -245,6 +259,9 @@ int ep_rtnl_policy(struct ep_snapshot *s, struct ep_netns *ns, const struct nlms
 	    !addr_of(&tb[FRA_DST], alen, &p.dst) || (p.src_len && !p.src.len) ||
 	    (p.dst_len && !p.dst.len))
 		return -EBADMSG;
+	/* What came through no tunnel has the id 0. */
+	if (tb[FRA_TUN_ID].data && ep_nla_be(&tb[FRA_TUN_ID], 0) && !p.invert)
+		p.action = FR_ACT_NOP;
 	*ep_push(s->arena, &ns->policies) = p;
 	return 0;
 }
@@ -270,25 +287,42 @@ static int on_policy(const struct nlmsghdr *nlh, void *ctx)
 	return ep_rtnl_policy(d->s, d->ns, nlh);
 }
 
-int ep_collect_routes(struct ep_snapshot *s, struct ep_netns *ns)
+/* A kernel without the family, or without policy rules, has none of it. */
+static int dump_optional(int fd, uint16_t type, size_t head, uint8_t family, ep_nl_cb cb,
+			 struct dump *d)
+{
+	int r = ep_rtnl_dump(fd, type, head, family, cb, d);
+
+	return r == -EOPNOTSUPP || r == -EAFNOSUPPORT ? 0 : r;
+}
+
+static int read_all(struct dump *d, int fd)
 {
 	static const uint8_t families[] = {AF_INET, AF_INET6};
-	struct dump d = {s, ns};
-	int fd = ep_nl_open(ns, NETLINK_ROUTE), r = 0;
+	int r = 0;
 
-	if (fd < 0)
-		return fd;
+	d->ns->routes.n = d->ns->policies.n = 0;
 	for (size_t i = 0; i < EP_ARRAY_SIZE(families) && !r; i++) {
-		r = ep_rtnl_dump(fd, RTM_GETROUTE, sizeof(struct rtmsg), families[i], on_route, &d);
-		if (r == -EOPNOTSUPP || r == -EAFNOSUPPORT)
-			r = 0;
-		if (r)
-			break;
-		r = ep_rtnl_dump(fd, RTM_GETRULE, sizeof(struct fib_rule_hdr), families[i],
-				 on_policy, &d);
-		if (r == -EOPNOTSUPP || r == -EAFNOSUPPORT)
-			r = 0;
+		r = dump_optional(fd, RTM_GETROUTE, sizeof(struct rtmsg), families[i], on_route, d);
+		if (!r)
+			r = dump_optional(fd, RTM_GETRULE, sizeof(struct fib_rule_hdr), families[i],
+					  on_policy, d);
 	}
-	close(fd);
+	return r ? r : ep_rtnl_nexthops(d->s, d->ns, fd);
+}
+
+int ep_collect_routes(struct ep_snapshot *s, struct ep_netns *ns)
+{
+	struct dump d = {s, ns};
+	int r = -EINTR;
+
+	for (int i = 0; i < EP_RTNL_TRIES && r == -EINTR; i++) {
+		int fd = ep_nl_open(ns, NETLINK_ROUTE);
+
+		if (fd < 0)
+			return fd;
+		r = read_all(&d, fd);
+		close(fd);
+	}
 	return r;
 }

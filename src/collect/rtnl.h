@@ -20,4 +20,31 @@ int ep_rtnl_addr(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsgh
 int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh) EP_MUST;
 int ep_rtnl_policy(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh) EP_MUST;
 
+/* hooks.c: the IPVS service that a line of /proc/net/ip_vs names ("TCP 10.96.0.1:443", "FWM 100"). */
+const char *ep_ipvs_service(struct ep_arena *a, const char *line, size_t len);
+
+/* A dump that a change has interrupted is begun anew, so often. */
+#define EP_RTNL_TRIES 8
+
+/* ep_nexthop.flags while a route names a next hop object: weight is its id. */
+#define EP_RTNL_NH_ID (1u << 30)
+
+struct ep_rtnl_member {
+	uint32_t id, weight;
+};
+
+struct ep_rtnl_nh { /* a next hop object, or a group of them */
+	uint32_t id;
+	bool blackhole;
+	struct ep_nexthop hop;
+	EP_VEC(struct ep_rtnl_member) members;
+};
+
+typedef EP_VEC(struct ep_rtnl_nh) ep_rtnl_nhs;
+
+/* nexthops.c: one message; and the objects that routes name put in their place, dumped if needed. */
+int ep_rtnl_nexthop(struct ep_arena *a, ep_rtnl_nhs *to, const struct nlmsghdr *nlh) EP_MUST;
+void ep_rtnl_expand(struct ep_arena *a, struct ep_netns *ns, const ep_rtnl_nhs *nhs);
+int ep_rtnl_nexthops(struct ep_snapshot *s, struct ep_netns *ns, int fd) EP_MUST;
+
 #endif
