@@ -21,6 +21,7 @@ import json
 import os
 import random
 import re
+import resource
 import selectors
 import shutil
 import subprocess
@@ -39,6 +40,7 @@ from topology import LoadError, Topology
 
 TIMEOUT = 0.25
 ANSWER_TIMEOUT = 20
+MEMORY_LIMIT = 512 << 20
 SHRINK_TRIES = 250
 SHRINK_CASES = 6  # per worker
 
@@ -168,6 +170,7 @@ def generic(reason):
 
 def work(options):
     """A worker process: cases come in as lines "BACKEND SEED", reports go out as JSON lines."""
+    limit_memory()
     worker = Worker(options.kernel_only)
     try:
         for line in sys.stdin:
@@ -175,6 +178,15 @@ def work(options):
             print(json.dumps(worker.case(backend, int(seed), not options.no_shrink)), flush=True)
     finally:
         worker.close()
+
+
+def limit_memory():
+    """A run that would eat the machine's memory shall fail by itself. Sanitizers reserve terabytes."""
+    if netlab.have_edgepath():
+        with open(netlab.EDGEPATH, "rb") as program:
+            if b"__asan_init" in program.read():
+                return
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
 
 
 class Totals:
