@@ -48,7 +48,8 @@ def _leftovers(name, place, pids):
 @pytest.mark.parametrize("way", ["exit", "SIGTERM", "SIGINT", "SIGKILL"])
 def test_nothing_stays(way):
     child = subprocess.Popen([sys.executable, "-c", CHILD, ROOT, way], stdout=subprocess.PIPE,
-                             stderr=subprocess.DEVNULL, text=True)
+                             stderr=subprocess.DEVNULL, text=True,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     with child:
         name, place, *pids = child.stdout.readline().split()
         if way != "exit":
