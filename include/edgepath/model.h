@@ -382,6 +382,8 @@ struct ep_listener {
 	uint32_t bound_ifindex;
 	uint64_t ino; /* socket inode */
 	uint32_t uid, backlog, qlen;
+	/* place among its family's listeners in the kernel's hash chain, from 1; 0 not told */
+	uint32_t order;
 	EP_VEC(const struct ep_proc *)
 	procs; /* those that hold it, lowest pid first; may be empty */
 };

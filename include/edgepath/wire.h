@@ -29,6 +29,8 @@ struct ep_wire_listener {
 	__u8 pad[5];
 	__u8 addr[16]; /* network order, the first 4 bytes for AF_INET */
 	char comm[EP_WIRE_COMM];
+	__u32 order; /* place in a sock_diag dump, from 1; BPF leaves it 0 */
+	__u32 pad2;
 };
 
 #endif

@@ -10,6 +10,10 @@ int ep_ns_enter(const struct ep_netns *ns,
 		int *ret_back_fd) EP_MUST; /* 0 or -errno; setns of this thread */
 void ep_ns_leave(int back_fd); /* setns back and close; ends the process if that fails */
 
+/* modules.c: true if the kernel has `name` as a module that is not loaded: then it holds nothing, and
+ * asking it would load it. */
+bool ep_module_unloaded(const char *name);
+
 /* links.c, routes.c */
 int ep_collect_links(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
 int ep_collect_routes(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;

@@ -48,6 +48,7 @@ static struct ep_listener *add_socket(struct ep_snapshot *s, const struct ep_wir
 	l->uid = w->uid;
 	l->backlog = w->backlog;
 	l->qlen = w->qlen;
+	l->order = w->order;
 	return l;
 }
 
@@ -76,7 +77,8 @@ void ep_listeners_add(struct ep_snapshot *s, ep_wires *w)
 
 /*
  * Sockets that no descriptor stands for (the kernel's own, or on their way in a message) are not in
- * the iterator's list. In the namespace that is diagnosed they are worth one more request.
+ * the iterator's list. In the namespace that is diagnosed they are worth one more request, which
+ * also tells the order in the kernel's hash chains.
  */
 static void add_ownerless(struct ep_snapshot *s, struct ep_arena *tmp, ep_wires *w)
 {
@@ -89,8 +91,11 @@ static void add_ownerless(struct ep_snapshot *s, struct ep_arena *tmp, ep_wires 
 	ep_each(it, &all) {
 		struct ep_wire_listener *known = NULL;
 
-		for (size_t i = 0; i < n_known && !known; i++)
-			known = same_place(&w->v[i], it) ? &w->v[i] : NULL;
+		for (size_t i = 0; i < n_known; i++)
+			if (same_place(&w->v[i], it)) {
+				known = &w->v[i];
+				known->order = known->order ? known->order : it->order;
+			}
 		if (!known) {
 			*ep_push(tmp, w) = *it;
 		} else if (!known->backlog) { /* MPTCP: the queue is that of an inner socket */

@@ -57,6 +57,7 @@ static int take_socket(const struct nlmsghdr *nlh, void *data)
 		return MNL_CB_OK;
 	w = ep_push(d->arena, d->out);
 	w->netns = d->netns;
+	w->order = (uint32_t)d->out->n; /* dumps go along the hash chains */
 	w->sock = (uint64_t)m.id.idiag_cookie[1] << 32 | m.id.idiag_cookie[0];
 	w->ino = m.idiag_inode;
 	w->bound_ifindex = m.id.idiag_if;
@@ -125,6 +126,8 @@ int ep_listeners_by_diag(struct ep_arena *a, const struct ep_netns *ns, ep_wires
 	struct mnl_socket *nl;
 	int back, r;
 
+	if (ep_module_unloaded("inet_diag") || ep_module_unloaded("tcp_diag"))
+		return -ENOPROTOOPT; /* asking would load them */
 	r = ep_ns_enter(ns, &back);
 	if (r < 0)
 		return r;

@@ -179,7 +179,7 @@ REC(rec_listener, listener_t, F(U64, listener_t, netns), F(ADDR, listener_t, add
     F(U16, listener_t, port), F(BOOL, listener_t, v6only), F(BOOL, listener_t, reuseport),
     F(BOOL, listener_t, transparent), F(U32, listener_t, bound_ifindex), F(U64, listener_t, ino),
     F(U32, listener_t, uid), F(U32, listener_t, backlog), F(U32, listener_t, qlen),
-    FCUSTOM("procs", ep_save_owners, ep_load_owners));
+    F(U32, listener_t, order), FCUSTOM("procs", ep_save_owners, ep_load_owners));
 
 typedef struct ep_netns netns_t;
 REC(rec_netns, netns_t, F(U64, netns_t, ino), F(STR, netns_t, name), F(INT, netns_t, pid),

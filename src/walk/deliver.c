@@ -109,34 +109,53 @@ static void gather(struct ep_walk *w, bool wildcard, groups *ret)
 	}
 }
 
-static int by_score(const void *p, const void *q)
+/* The place of its first member in the chain; 0 if the kernel did not tell. */
+static uint32_t order_of(const struct group *g)
+{
+	uint32_t first = UINT32_MAX;
+
+	ep_each(m, &g->members)
+		first = (*m)->order < first ? (*m)->order : first;
+	return first;
+}
+
+/* IPv4's sockets are put in front, IPv6's groups at the end: inet_hash(). */
+static int by_chain(const void *p, const void *q)
 {
 	const struct group *x = p, *y = q;
+	uint32_t ox = order_of(x), oy = order_of(y);
 
-	return y->score - x->score;
+	if (x->first->addr.len != y->first->addr.len)
+		return x->first->addr.len - y->first->addr.len;
+	return ox < oy ? -1 : ox > oy;
 }
 
 /*
- * inet_lhash2_lookup(): the highest score wins, but the search ends at the first group, whatever its
- * score. IPv4's sockets come before IPv6's groups in the chain; otherwise the order is not told.
+ * inet_lhash2_lookup(): the highest score wins, but the search ends at the first SO_REUSEPORT group
+ * that beats what came before it. Where the order in the chain was not told, it may be any.
  */
 static const struct group *pick_group(struct ep_walk *w, groups *g)
 {
-	bool shared = false;
+	const struct group *best = NULL;
 
-	qsort(g->v, g->n, sizeof(*g->v), by_score);
-	ep_each(i, g)
-		shared |= i->first->reuseport;
-	for (size_t i = 0; i + 1 < g->n; i++) {
-		const struct group *x = &g->v[i], *next = &g->v[i + 1];
-		bool sure = x->first->addr.len == 4 && next->first->addr.len == 16;
+	qsort(g->v, g->n, sizeof(*g->v), by_chain);
+	for (size_t i = 0; i < g->n; i++) {
+		const struct group *x = &g->v[i];
+		bool later = false;
 
-		if (sure || (!shared && x->score > next->score) ||
-		    ep_w_unknown(w,
-				 "of two SO_REUSEPORT groups the first in the kernel's chain wins"))
+		if (best && x->score <= best->score)
+			continue;
+		best = x;
+		if (!x->first->reuseport)
+			continue;
+		for (size_t k = i + 1; k < g->n; k++)
+			later |= g->v[k].first->addr.len == x->first->addr.len &&
+				 (!order_of(x) || !order_of(&g->v[k]));
+		if (!later || ep_w_unknown(w, "of two SO_REUSEPORT groups the first in the "
+					      "kernel's chain wins"))
 			return x;
 	}
-	return &g->v[g->n - 1];
+	return best;
 }
 
 /* systemd holds sockets for units it starts: rather the unit's own process. */
