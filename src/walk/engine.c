@@ -70,7 +70,7 @@ bool ep_w_val_masked(struct ep_walk *w, const struct ep_val *v, unsigned bits, e
 
 	if (v->var < 0)
 		return (v->c & mask) == want;
-	if (!ep_iv_masked(w->arena, bits, mask, want, 65536, &set))
+	if (!ep_iv_masked(w->arena, bits, mask, want, EP_MAX_SCATTER, &set))
 		return ep_w_unknown(w, "%s under a scattered mask", w->vars.v[v->var].what);
 	return ep_w_in(w, v->var, set);
 }
@@ -290,10 +290,16 @@ struct ep_outcome *ep_run_once(struct ep_explore *x, const unsigned *given, size
 	if (!w.ended)
 		ep_w_end(&w, EP_UNKNOWN, "the walk came to no end");
 	o = keep_outcome(x, &w);
+	/* Of the given ones only the answers matter: their sets are with the run that met them first. */
 	ep_each(c, &w.trace) {
 		struct ep_choice *k = ep_push(a, ret_trace);
+		bool given_one = ret_trace->n <= n_given;
 
-		*k = *c;
+		*k = (struct ep_choice){
+			.kind = c->kind, .n = c->n, .taken = c->taken, .var = c->var};
+		if (given_one)
+			continue;
+		memcpy(k->p, c->p, sizeof(k->p));
 		k->reason = c->reason ? ep_strdup(a, c->reason) : NULL;
 		k->saddr = keep_set(a, c->saddr);
 		k->sport = keep_set(a, c->sport);

@@ -12,6 +12,8 @@
 
 /* ---- open quantities ---- */
 
+#define EP_MAX_SCATTER 4096 /* intervals that one masked comparison may expand to */
+
 enum ep_var_kind {
 	EP_VAR_FIELD,   /* the client's choice: a split becomes two conditions */
 	EP_VAR_RANDOM,  /* the kernel's dice: a split has probabilities */

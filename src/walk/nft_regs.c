@@ -4,8 +4,7 @@
 
 #include "walk/nft_regs.h"
 
-#define EP_MAX_SETTLE  64    /* values of a variable that are followed one by one */
-#define EP_MAX_SCATTER 65536 /* intervals that one masked comparison may expand to */
+#define EP_MAX_SETTLE 64 /* values of a variable that are followed one by one */
 
 struct ep_byte *ep_reg(struct ep_regs *r, uint64_t reg, size_t len)
 {

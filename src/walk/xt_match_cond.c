@@ -6,8 +6,6 @@
 
 #include "walk/xt.h"
 
-#define MAX_MASK_RANGES 65536
-
 static bool decide_one(struct ep_walk *w, const struct ep_xt_cond *c)
 {
 	switch (c->kind) {
@@ -77,7 +75,7 @@ bool ep_xt_need_masked(struct ep_xt_and *a, const struct ep_val *v, unsigned bit
 
 	if (v->var < 0)
 		return ((v->c & mask) == want) != invert;
-	if (!ep_iv_masked(a->w->arena, bits, mask, want, MAX_MASK_RANGES, &set))
+	if (!ep_iv_masked(a->w->arena, bits, mask, want, EP_MAX_SCATTER, &set))
 		return ep_xt_need_unknown(a, "%s under a scattered mask",
 					  a->w->vars.v[v->var].what);
 	return need_var(a, v->var, set, invert);
