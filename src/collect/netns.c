@@ -231,7 +231,7 @@ int ep_collect_netns(struct ep_snapshot *s)
 		ep_source_set(s, "netns", s->netns.n ? EP_PARTIAL : EP_MISSING, strerror(-r));
 	else if (unreadable)
 		ep_source_set(s, "netns", EP_PARTIAL,
-			      ep_sprintf(s->arena, "namespaces of %u processes are not readable",
+			      ep_sprintf(s->arena, "namespaces of %u process(es) are not readable",
 					 unreadable));
 	else
 		ep_source_set(s, "netns", EP_COMPLETE, NULL);
