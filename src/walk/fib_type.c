@@ -184,7 +184,7 @@ static bool is_v6_type(const struct ep_route *r, uint8_t type, void *ctx)
 
 static struct ep_ivset v6_set(struct ep_walk *w, struct ep_netns *ns, uint8_t type, uint32_t dev)
 {
-	bool plain = type == RTN_UNICAST || type == RTN_MULTICAST;
+	bool plain = type == RTN_UNICAST || type == RTN_MULTICAST || type == RTN_UNSPEC;
 	struct wanted want = {plain ? 0 : type, dev};
 	struct ep_addr any = {.len = 16};
 	struct ep_flow f = v6_flow(w, ns, &any, dev);
@@ -199,6 +199,8 @@ static struct ep_ivset v6_set(struct ep_walk *w, struct ep_netns *ns, uint8_t ty
 			  on_dev);
 	if (type == RTN_MULTICAST)
 		return ep_iv_and(a, set, v6_multicast(w));
+	if (type == RTN_UNSPEC)
+		return ep_iv_and(a, set, v6_neither(w));
 	if (type == RTN_UNICAST)
 		return ep_iv_minus(a, ep_iv_minus(a, set, v6_multicast(w)), v6_neither(w));
 	return type == RTN_LOCAL ? ep_iv_or(a, set, on_dev) : set;
