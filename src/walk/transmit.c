@@ -270,11 +270,13 @@ static void to_bridge(struct search *s, const struct ep_link *l)
 
 static void to_dummy(struct search *s, const struct ep_link *l)
 {
+	s->w->end_dev = l->name;
 	ep_w_end(s->w, EP_UNREACHABLE, "dummy device %s swallows it", l->name);
 }
 
 static void to_nowhere(struct search *s, const struct ep_link *l)
 {
+	s->w->end_dev = l->name;
 	ep_w_end(s->w, EP_UNKNOWN, "what is behind %s (%s) is not followed", l->name, l->kind);
 }
 
