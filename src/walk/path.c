@@ -239,6 +239,10 @@ static void not_a_router(struct ep_walk *w)
 
 static void forward(struct ep_walk *w, const struct ep_fib *f)
 {
+	if (w->p.tproxy) { /* ip_forward(): skb->sk is set */
+		ep_w_end(w, EP_DROPPED, "TPROXY gave it to a socket, but it is routed off this host");
+		return;
+	}
 	w->p.out = f->out;
 	if (ep_w_hook(w, NF_INET_FORWARD) || ep_w_hook(w, NF_INET_POST_ROUTING))
 		return;
