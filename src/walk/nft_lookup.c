@@ -9,6 +9,8 @@
 #include "walk/names.h"
 #include "walk/nft.h"
 
+#define EP_MAX_GROUPS 128 /* different ends of one lookup that are followed */
+
 struct lookup {
 	struct ep_nft_vm *vm;
 	const struct ep_nft_set *set;
@@ -141,7 +143,7 @@ static const struct ep_nft_elem *find(const struct lookup *l)
 	struct ep_arena *a = l->vm->w->arena;
 	const struct ep_nft_elem **cand, *rest = NULL;
 	bool open = ep_bytes_open(l->key, l->set->key_len), *done;
-	size_t n = 0;
+	size_t n = 0, asked = 0;
 
 	if (!open) {
 		ep_each(el, &l->set->elems) {
@@ -160,9 +162,19 @@ static const struct ep_nft_elem *find(const struct lookup *l)
 			cand[n++] = el;
 	}
 	done = ep_alloc(a, n + 1);
-	for (size_t i = 0; i < n && !l->vm->w->ended; i++)
-		if (!done[i] && in_group(l, cand, n, i, done))
+	for (size_t i = 0; i < n && !l->vm->w->ended; i++) {
+		if (done[i])
+			continue;
+		if (asked++ == EP_MAX_GROUPS) {
+			ep_nft_unknown(l->vm,
+				       ep_w_sprintf(l->vm->w,
+						    "%s leads an open key to more than %d ends",
+						    l->set->name, EP_MAX_GROUPS));
+			return NULL;
+		}
+		if (in_group(l, cand, n, i, done))
 			return cand[i];
+	}
 	return rest;
 }
 
