@@ -41,6 +41,7 @@ struct ep_link {
 	uint32_t xdp_prog;     /* id of the attached XDP program, 0 if none */
 	/* per-interface sysctls, read where the netns is entered; -1 unknown */
 	int forwarding4, forwarding6, rp_filter, route_localnet, accept_local, src_valid_mark;
+	int force_forwarding6; /* Linux 6.17 */
 };
 
 struct ep_ifaddr {

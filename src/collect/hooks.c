@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Programs that see packets before any rule or after all of them, choose sockets, or are hooks
  * themselves: XDP, tc and tcx, sk_lookup, netfilter's BPF programs; and the services of IPVS. */
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -10,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "collect/collect_i.h"
@@ -143,15 +143,40 @@ static int tc_hooks(struct dump *d)
 
 /* ---- BPF programs attached elsewhere ---- */
 
+/* bpf(2) as it is: libbpf would bring libelf along, for five requests. */
+static int sys_bpf(int cmd, union bpf_attr *attr)
+{
+	return (int)syscall(__NR_bpf, cmd, attr, sizeof(*attr));
+}
+
+static int fd_by_id(int cmd, uint32_t id)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_id = id; /* the same place as link_id */
+	return sys_bpf(cmd, &attr);
+}
+
+static int get_info(int fd, void *info, uint32_t len)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.info.bpf_fd = (uint32_t)fd;
+	attr.info.info_len = len;
+	attr.info.info = (uintptr_t)info;
+	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr);
+}
+
 static const char *prog_name(struct ep_arena *a, uint32_t id)
 {
 	struct bpf_prog_info info = {};
-	uint32_t len = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(id), r;
+	int fd = fd_by_id(BPF_PROG_GET_FD_BY_ID, id), r;
 
 	if (fd < 0)
 		return NULL;
-	r = bpf_obj_get_info_by_fd(fd, &info, &len);
+	r = get_info(fd, &info, sizeof(info));
 	close(fd);
 	return r ? NULL : ep_strndup(a, info.name, sizeof(info.name));
 }
@@ -159,16 +184,21 @@ static const char *prog_name(struct ep_arena *a, uint32_t id)
 /* 0, or -errno; a kernel that does not know the attach point has nothing there. */
 static int query(struct dump *d, int target, int type, const char *kind, uint32_t ifindex)
 {
-	uint32_t ids[EP_MAX_PROGS], n = EP_MAX_PROGS, flags = 0;
+	uint32_t ids[EP_MAX_PROGS];
+	union bpf_attr attr;
 
+	memset(&attr, 0, sizeof(attr));
+	attr.query.target_fd = (uint32_t)target;
+	attr.query.attach_type = (uint32_t)type;
+	attr.query.prog_ids = (uintptr_t)ids;
+	attr.query.prog_cnt = EP_MAX_PROGS;
 	/* ENOSPC: there are more than that, and these are the first of them. */
-	if (bpf_prog_query(target, (enum bpf_attach_type)type, 0, &flags, ids, &n) &&
-	    errno != ENOSPC)
+	if (sys_bpf(BPF_PROG_QUERY, &attr) && errno != ENOSPC)
 		return errno == EINVAL || errno == ENOENT || errno == ENODEV ||
 				       errno == EOPNOTSUPP ?
 			       0 :
 			       -errno;
-	for (uint32_t i = 0; i < n && i < EP_MAX_PROGS; i++)
+	for (uint32_t i = 0; i < attr.query.prog_cnt && i < EP_MAX_PROGS; i++)
 		add(d, kind, ifindex, prog_name(d->s->arena, ids[i]), ids[i]);
 	return 0;
 }
@@ -200,21 +230,22 @@ static int bpf_hooks(struct dump *d)
 /* Programs at netfilter's hooks are links, and no link tells its namespace: they count for all. */
 static int netfilter_links(struct dump *d)
 {
-	uint32_t id = 0;
+	union bpf_attr next;
 
+	memset(&next, 0, sizeof(next));
 	for (int i = 0; i < EP_MAX_LINKS; i++) {
 		struct bpf_link_info info = {};
-		uint32_t len = sizeof(info);
 		int fd, r;
 
-		if (bpf_link_get_next_id(id, &id))
+		if (sys_bpf(BPF_LINK_GET_NEXT_ID, &next))
 			return errno == ENOENT || errno == EINVAL ? 0 : -errno;
-		fd = bpf_link_get_fd_by_id(id);
+		next.start_id = next.next_id;
+		fd = fd_by_id(BPF_LINK_GET_FD_BY_ID, next.next_id);
 		if (fd < 0 && errno == ENOENT) /* gone meanwhile */
 			continue;
 		if (fd < 0)
 			return -errno;
-		r = bpf_obj_get_info_by_fd(fd, &info, &len);
+		r = get_info(fd, &info, sizeof(info));
 		close(fd);
 		if (!r && info.type == EP_BPF_LINK_TYPE_NETFILTER)
 			add(d, "netfilter-bpf", 0, prog_name(d->s->arena, info.prog_id),

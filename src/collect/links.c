@@ -19,6 +19,8 @@
 #include "collect/nl.h"
 #include "collect/rtnl.h"
 
+#define EP_DEVCONF_FORCE_FORWARDING 59 /* Linux 6.17 */
+
 struct dump {
 	struct ep_snapshot *s;
 	struct ep_netns *ns;
@@ -77,6 +79,9 @@ static int parse_af_spec(const struct ep_nla *spec, struct ep_link *l)
 				 tb);
 		if (!r)
 			l->forwarding6 = conf_at(&tb[IFLA_INET6_CONF], DEVCONF_FORWARDING);
+		if (!r)
+			l->force_forwarding6 =
+				conf_at(&tb[IFLA_INET6_CONF], EP_DEVCONF_FORCE_FORWARDING);
 	}
 	return r;
 }
@@ -142,6 +147,7 @@ int ep_rtnl_link(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsgh
 			    .master_kind = "",
 			    .forwarding4 = -1,
 			    .forwarding6 = -1,
+			    .force_forwarding6 = -1,
 			    .rp_filter = -1,
 			    .route_localnet = -1,
 			    .accept_local = -1,

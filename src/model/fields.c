@@ -44,7 +44,8 @@ REC(rec_link, link_t_, F(U32, link_t_, ifindex), F(STR, link_t_, name), F(STR, l
     FSIZE(FIXED, link_t_, mac), F(U32, link_t_, peer_ifindex), F(U64, link_t_, peer_netns),
     F(U32, link_t_, vrf_table), F(U32, link_t_, xdp_prog), F(INT, link_t_, forwarding4),
     F(INT, link_t_, forwarding6), F(INT, link_t_, rp_filter), F(INT, link_t_, route_localnet),
-    F(INT, link_t_, accept_local), F(INT, link_t_, src_valid_mark));
+    F(INT, link_t_, accept_local), F(INT, link_t_, src_valid_mark),
+    F(INT, link_t_, force_forwarding6));
 
 typedef struct ep_ifaddr ifaddr_t;
 REC(rec_ifaddr, ifaddr_t, F(U32, ifaddr_t, ifindex), F(ADDR, ifaddr_t, addr), F(U8, ifaddr_t, plen),

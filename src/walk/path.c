@@ -221,11 +221,11 @@ void ep_path_lookup(struct ep_walk *w, bool output, struct ep_fib *f)
 static bool forwarding_on(struct ep_walk *w)
 {
 	const struct ep_link *in = w->p.in;
-	/* IPv4 asks the device, IPv6 the whole namespace (ip6_forward). */
-	int on = w->p.alen == 16      ? w->ns->forwarding6_all :
-		 in->forwarding4 >= 0 ? in->forwarding4 :
-					w->ns->ip_forward;
+	int on = in->forwarding4 >= 0 ? in->forwarding4 : w->ns->ip_forward;
 
+	/* IPv4 asks the device, IPv6 the whole namespace; the device as well since 6.17. */
+	if (w->p.alen == 16)
+		on = in->force_forwarding6 > 0 ? 1 : w->ns->forwarding6_all;
 	if (on < 0)
 		return ep_w_unknown(w, "whether %s forwards could not be read", in->name);
 	return on > 0;
@@ -240,7 +240,8 @@ static void not_a_router(struct ep_walk *w)
 static void forward(struct ep_walk *w, const struct ep_fib *f)
 {
 	if (w->p.tproxy) { /* ip_forward(): skb->sk is set */
-		ep_w_end(w, EP_DROPPED, "TPROXY gave it to a socket, but it is routed off this host");
+		ep_w_end(w, EP_DROPPED,
+			 "TPROXY gave it to a socket, but it is routed off this host");
 		return;
 	}
 	w->p.out = f->out;
