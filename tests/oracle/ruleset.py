@@ -26,6 +26,11 @@ class Chain:
         self.fixed = False
 
 
+    def drops(self):
+        """Its policy is to drop: then even rules that only let answers through matter."""
+        return self.head == "DROP" or "policy drop" in self.head
+
+
 class Table:
     def __init__(self, family, name):
         self.family = family
@@ -116,7 +121,7 @@ def smaller(rulesets):
         if not chain.fixed:
             yield lambda s, i=i, t=t, c=c: s[i].tables[t].chains.pop(c)
     for i, t, c, chain in _places(rulesets):
-        if chain.rules and all(r.fixed for r in chain.rules):
+        if chain.rules and all(r.fixed for r in chain.rules) and not chain.drops():
             yield lambda s, i=i, t=t, c=c: s[i].tables[t].chains[c].rules.clear()
         for r in range(len(chain.rules) - 1, -1, -1):
             if chain.rules[r].fixed:
@@ -152,15 +157,15 @@ def _tidy(rulesets):
             text = rs.render()
             for table in rs.tables:
                 table.chains = [c for c in table.chains if c.fixed or c.head and any(
-                    not r.fixed for r in c.rules) or "policy drop" in c.head or not c.head and
+                    not r.fixed for r in c.rules) or c.drops() or not c.head and
                     re.search(rf"(jump|goto|-j|-g) {c.name}\b", text)]
                 table.objects = {n: o for n, o in table.objects.items() if f"@{n}" in text.replace(o, "")}
         for table in rs.tables:
             for c in table.chains:
-                if all(r.fixed for r in c.rules):
+                if all(r.fixed for r in c.rules) and not c.drops():
                     c.rules.clear()
-        rs.tables = [t for t in rs.tables if any(c.rules or c.head == "DROP" or "drop" in c.head
-                                                 for c in t.chains)] or rs.tables[:1]
+        rs.tables = [t for t in rs.tables if any(c.rules or c.drops() for c in t.chains)] or \
+            rs.tables[:1]
         if "match-set" not in rs.render():
             rs.ipsets = []
     return copied
