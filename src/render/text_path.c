@@ -19,9 +19,10 @@
 
 #include "render/render_i.h"
 
-#define HOOK_WIDTH  12
-#define TABLE_WIDTH 16
-#define MAX_TREES   4 /* outcomes that are drawn; of the others only the end is told */
+#define HOOK_WIDTH   12
+#define TABLE_WIDTH  16
+#define MAX_TREES    4  /* outcomes that are drawn; of the others only the end is told */
+#define MAX_OUTCOMES 24 /* that are told at all */
 
 struct line {
 	const char *hook, *table; /* "" after the first line of a row */
@@ -387,6 +388,15 @@ static void outcomes(struct ep_text *t, const struct ep_path_doc *d)
 		if (o->martian)
 			continue;
 		ep_buf_puts(t->out, "\n");
+		if (i == MAX_OUTCOMES) {
+			ep_text_wrap(
+				t, "  ", "  ",
+				ep_sprintf(t->a,
+					   "and %zu more: --json lists all, --src asks for one "
+					   "client",
+					   n - i));
+			break;
+		}
 		if (n > 1)
 			ep_text_wrap(t, ep_sprintf(t->a, "%zu of %zu: ", i + 1, n), "  ",
 				     which(t, o));
