@@ -303,6 +303,7 @@ static void ipvs_hooks(struct dump *d)
 {
 	const char *line, *end, *service;
 	size_t len;
+	unsigned n = 0;
 	char *text;
 	int back;
 
@@ -314,9 +315,15 @@ static void ipvs_hooks(struct dump *d)
 	for (line = text; line && *line; line = *end ? end + 1 : end) {
 		end = strchrnul(line, '\n');
 		service = ep_ipvs_service(d->s->arena, line, (size_t)(end - line));
-		if (service)
-			add(d, "ipvs", 0, service, 0);
+		if (!service)
+			continue;
+		/* Takes what is for it and nothing else: the walk compares. */
+		add(d, "ipvs", 0, service, 0);
+		d->ns->hooks.v[d->ns->hooks.n - 1].may_take = false;
+		n++;
 	}
+	if (n)
+		add(d, "ipvs", 0, ep_sprintf(d->s->arena, "with %u services", n), 0);
 }
 
 /* ---- the collector ---- */

@@ -138,8 +138,7 @@ bool ep_path_past_ipvs(struct ep_walk *w)
 	snprintf(here, sizeof(here), "TCP %s", ep_addrport_str(&w->p.daddr, w->p.dport, to));
 	snprintf(mark, sizeof(mark), "FWM %u", w->p.mark);
 	ep_each(h, &w->ns->hooks)
-		if (!strcmp(h->kind, "ipvs") &&
-		    (!strcmp(h->name, here) || !strcmp(h->name, mark) || !strcmp(h->name, "IPVS")))
+		if (!strcmp(h->kind, "ipvs") && (!strcmp(h->name, here) || !strcmp(h->name, mark)))
 			ep_w_end(w, EP_UNKNOWN, "IPVS balances %s: its backends are not followed",
 				 h->name);
 	return !w->ended;
