@@ -55,6 +55,7 @@ struct ep_pkt {
 	struct ep_addr o_daddr;
 	uint16_t o_dport;
 	const struct ep_link *in, *out; /* NULL if none yet */
+	struct ep_addr gw;              /* next hop, once routed; len 0 before */
 	const struct ep_link *slave;    /* where it really came in, if in is its VRF; else NULL */
 	uint8_t pkttype;                /* PACKET_HOST… as seen in the present namespace */
 	bool local_out; /* sent by this host's process (socket known: uid unknown unless root) */

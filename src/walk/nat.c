@@ -184,17 +184,21 @@ enum ep_ret ep_nat_redirect(struct ep_walk *w, const struct ep_nat_range *r, con
 	return ep_nat_dst(w, &d, to);
 }
 
-/* inet_select_addr(): an address of the device, rather one in the target's network. */
+/* inet_select_addr(): an address of the device, rather one in the next hop's network. */
 static const struct ep_ifaddr *select_addr(const struct ep_walk *w)
 {
+	/* IPv6 goes by the destination: ipv6_dev_get_saddr(). */
+	const struct ep_addr *near = w->p.gw.len == 4 && w->p.alen == 4 ? &w->p.gw : &w->p.daddr;
+	uint32_t skip = w->p.alen == 4 ? IFA_F_SECONDARY : IFA_F_TENTATIVE | IFA_F_DEPRECATED;
 	const struct ep_ifaddr *best = NULL;
 
 	ep_each(i, &w->ns->addrs) {
 		if (!w->p.out || i->ifindex != w->p.out->ifindex || i->addr.len != w->p.alen ||
-		    i->scope > RT_SCOPE_LINK || (i->scope == RT_SCOPE_LINK && i->addr.len == 4))
+		    i->flags & skip || i->scope > RT_SCOPE_LINK ||
+		    (i->scope == RT_SCOPE_LINK && i->addr.len == 4))
 			continue;
-		if (ep_addr_in(&w->p.daddr, &i->addr, i->plen) &&
-		    !(best && ep_addr_in(&w->p.daddr, &best->addr, best->plen)))
+		if (ep_addr_in(near, &i->addr, i->plen) &&
+		    !(best && ep_addr_in(near, &best->addr, best->plen)))
 			best = i;
 		else if (!best || (best->scope == RT_SCOPE_LINK && i->scope != RT_SCOPE_LINK))
 			best = i;

@@ -244,6 +244,7 @@ static void forward(struct ep_walk *w, const struct ep_fib *f)
 		return;
 	}
 	w->p.out = f->out;
+	w->p.gw = f->gw;
 	if (ep_w_hook(w, NF_INET_FORWARD) || ep_w_hook(w, NF_INET_POST_ROUTING))
 		return;
 	ep_w_transmit(w, f);

@@ -110,6 +110,7 @@ static bool route_out(struct ep_walk *w, struct ep_fib *f)
 		if (w->p.saddr.var == EP_VAR_SADDR)
 			choose_source(w, f);
 		w->p.out = f->type == RTN_UNICAST ? f->out : ep_link_by_name(w->ns, "lo");
+		w->p.gw = f->gw;
 		return source_may_leave(w, f);
 	}
 	ep_path_route_step(w, f);
