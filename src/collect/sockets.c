@@ -89,19 +89,22 @@ static void add_ownerless(struct ep_snapshot *s, struct ep_arena *tmp, ep_wires 
 	if (!host || ep_listeners_by_diag(tmp, host, &all) < 0)
 		return;
 	ep_each(it, &all) {
-		struct ep_wire_listener *known = NULL;
+		bool known = false;
 
-		for (size_t i = 0; i < n_known; i++)
-			if (same_place(&w->v[i], it)) {
-				known = &w->v[i];
-				known->order = known->order ? known->order : it->order;
+		for (size_t i = 0; i < n_known; i++) {
+			struct ep_wire_listener *k = &w->v[i];
+
+			if (!same_place(k, it))
+				continue;
+			known = true;
+			k->order = k->order ? k->order : it->order;
+			if (!k->backlog) { /* MPTCP: the queue is that of an inner socket */
+				k->backlog = it->backlog;
+				k->qlen = it->qlen;
 			}
-		if (!known) {
-			*ep_push(tmp, w) = *it;
-		} else if (!known->backlog) { /* MPTCP: the queue is that of an inner socket */
-			known->backlog = it->backlog;
-			known->qlen = it->qlen;
 		}
+		if (!known)
+			*ep_push(tmp, w) = *it;
 	}
 }
 
