@@ -21,7 +21,9 @@ class Case:
         self.backend = backend
         rng = random.Random(f"{backend} {seed}")
         self.fam = families[rng.choice([4, 4, 4, 6, 6])]
-        self.probes = self._probes(rng)
+        self.origin = "host" if rng.random() < 0.15 else "external"
+        self.sysctls = self._sysctls(rng)
+        self.probes = self._host_probes(rng) if self.origin == "host" else self._probes(rng)
         self.rulesets = self._rulesets(rng)
 
     def _probes(self, rng):
@@ -32,8 +34,33 @@ class Case:
             if sport in sports:
                 continue
             sports.add(sport)
+            clients = f.clients
+            if any("rp_filter" in key and value == 1 for key, value, _ in self.sysctls):
+                clients = clients + f.elsewhere * 2
             out.append({"dst": dst, "dport": rng.choice(PORTS[:4] * 3 + PORTS),
-                        "src": rng.choice(f.clients), "sport": sport})
+                        "src": rng.choice(clients), "sport": sport})
+        return out
+
+    def _sysctls(self, rng):
+        """[(key, value, default)] in the host's namespace."""
+        out = []
+        if rng.random() < 0.15:
+            out.append(("net.ipv4.conf.eth0.rp_filter", rng.choice([1, 1, 2]), 0))
+        if rng.random() < 0.1:
+            out.append((f"net.ipv4.conf.{rng.choice(['eth0', 'all'])}.route_localnet", 1, 0))
+        if rng.random() < 0.02:
+            out.append(("net.ipv6.conf.all.forwarding" if self.fam.v6 else "net.ipv4.ip_forward", 0, 1))
+        return out
+
+    def _host_probes(self, rng):
+        """Connections that processes of the host make; most leave the source address to the kernel."""
+        f, out = self.fam, []
+        for sport in rng.sample(range(32768, 61000), PROBES):
+            dst = rng.choice(f.host * 3 + [f.loopback] * 4 + f.inside + [f.bridge] * 2 + [f.remote])
+            local = dst in f.host + [f.bridge]
+            out.append({"dst": dst, "dport": rng.choice(PORTS[:4] * 3 + PORTS), "sport": sport,
+                        "src": dst if local or dst == f.loopback else f.bridge,
+                        "bind": local and rng.random() < 0.3, "origin": "host"})
         return out
 
     def _rulesets(self, rng):
@@ -42,7 +69,7 @@ class Case:
         if self.backend == "mixed":
             kinds = rng.choice([["nft", "iptables-nft"], ["nft", "legacy"], ["iptables-nft", "legacy"],
                                 ["nft", "iptables-nft", "legacy"]])
-        tproxy = rng.random() < 0.03
+        tproxy = rng.random() < 0.03 and self.origin == "external"
         for kind in kinds:
             made.append(self._one(rng, kind, "host", tproxy and kind == kinds[0], len(kinds) > 1))
         if rng.random() < 0.15:
@@ -55,8 +82,10 @@ class Case:
             f = self.fam
             probes = [dict(p, dst=rng.choice(f.own(netns))) for p in probes]
         if kind == "nft":
-            return NftGen(rng, self.fam, probes, netns).generate(tproxy=tproxy, small=small)
-        return XtGen(rng, self.fam, probes, netns).generate(kind, tproxy=tproxy, small=small)
+            return NftGen(rng, self.fam, probes, netns).generate(
+                tproxy=tproxy, small=small, origin=self.origin)
+        return XtGen(rng, self.fam, probes, netns).generate(
+            kind, tproxy=tproxy, small=small, origin=self.origin)
 
     def tags(self, rulesets=None):
         """The features whose effect cannot be told from packet and rules alone, "chance" (several
@@ -70,7 +99,7 @@ class Case:
         return found
 
     def text(self, rulesets=None):
-        out = []
+        out = [f"# in host: sysctl {key}={value}" for key, value, _ in self.sysctls]
         for rs in self.rulesets if rulesets is None else rulesets:
             tool = {"nft": "nft -f -", "iptables-nft": f"{rs.fam.ipt}-nft-restore",
                     "legacy": f"{rs.fam.ipt}-legacy-restore"}[rs.backend]

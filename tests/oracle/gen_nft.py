@@ -156,7 +156,7 @@ class NftGen(NftMatches):
     def snat(self, table, hook):
         r, f = self.rng, self.fam
         ip = f" {f.nft}" if table.family == "inet" else ""
-        return "masquerade" if hook == "postrouting" and self.maybe(0.5) else f"snat{ip} to {f.snat}"
+        return "masquerade" if hook == "postrouting" and self.maybe(0.5) else f"snat{ip} to {self.snat_to}"
 
     # ---- rules and chains ----
 
@@ -171,14 +171,14 @@ class NftGen(NftMatches):
         elif jumps and x < 0.28:
             verb = f"{r.choice(['jump', 'jump', 'jump', 'goto'])} {r.choice(jumps)}"
         elif kind == "nat" and x < 0.8:
-            if hook == "prerouting":
+            if hook in ("prerouting", "output"):
                 extra, verb, found = self.dnat(table)
                 out, tags = self.matches(table, hook, least)
                 return self.finish(table, Rule(extra + out, verb, tags | set(found)))
             verb = self.snat(table, hook)
         elif x < 0.36:
             verb = self.vmap(table, hook, jumps)
-        elif kind == "filter" and hook in ("input", "forward") and x < 0.46:
+        elif kind == "filter" and hook in ("input", "forward", "output") and x < 0.46:
             verb = self.reject(table)
         elif x < 0.51:
             verb = "drop"
@@ -186,7 +186,7 @@ class NftGen(NftMatches):
             verb = "accept"
         elif x < 0.70:
             verb = "return"
-        elif hook == "prerouting" and kind == "filter" and x < 0.73:
+        elif hook in ("prerouting", "output") and kind == "filter" and x < 0.73:
             verb = "notrack"
         else:
             verb = self.statement(hook)
@@ -222,7 +222,7 @@ class NftGen(NftMatches):
         r = self.rng
         while True:
             if kind == "nat":
-                p = r.choice([-100, -150, -99, 0, 50, r.randint(-190, 300)]) if hook == "prerouting" else \
+                p = r.choice([-100, -150, -99, 0, 50, r.randint(-190, 300)]) if hook in ("prerouting", "output") else \
                     r.choice([100, 101, 0, r.randint(-190, 300)])
             else:
                 p = r.choice([-300, -150, 0, 0, 10, -1, r.randint(-400, 400)])
@@ -265,10 +265,12 @@ class NftGen(NftMatches):
         table.chains.append(chain)
         return table
 
-    def generate(self, odd=True, tproxy=False, small=False):
+    def generate(self, odd=True, tproxy=False, small=False, origin="external"):
         """odd: chance and state may occur."""
         r = self.rng
         self.odd = odd and self.maybe(0.5)
+        # A loopback address cannot be answered by way of an address that is not the host's.
+        self.snat_to = self.fam.host[0] if origin == "host" else self.fam.snat
         self.tproxy = tproxy
         rs = Ruleset(self.netns, "nft", self.fam)
         hooks = [("prerouting", "filter", 0.45), ("prerouting", "nat", 0.85),
@@ -277,6 +279,11 @@ class NftGen(NftMatches):
         if self.netns != "host":
             hooks = [("prerouting", "filter", 0.3), ("prerouting", "nat", 0.6),
                      ("input", "filter", 0.6)]
+        if origin == "host" and self.netns == "host":
+            hooks = [("output", "filter", 0.5), ("output", "nat", 0.8), ("output", "route", 0.2),
+                     ("prerouting", "filter", 0.2), ("prerouting", "nat", 0.4),
+                     ("input", "filter", 0.5), ("postrouting", "filter", 0.2),
+                     ("postrouting", "nat", 0.3)]
         for k in range(1 if small else r.choice([1, 1, 2, 3])):
             table = Table(r.choice([self.fam.nft, "inet"]), f"t{k}")
             shared = self.user_chains(table, "sh", "any", "any") if self.maybe(0.4) else []
@@ -290,7 +297,7 @@ class NftGen(NftMatches):
                 chain.rules.insert(3, Rule([f"tcp dport {self.value('dport')}"],
                                            f"tproxy{word} to :{TPROXY_PORT} meta mark set 0x{MARK_LOCAL:x} accept",
                                            ("tproxy",)))
-            if self.maybe(0.1):
+            if origin != "host" and self.maybe(0.1):
                 self.base(table, "output", "filter", [])
             if table.chains:
                 rs.tables.append(table)

@@ -81,8 +81,12 @@ class XtGen:
 
     def iface_match(self, chain):
         rows = ["-i eth0", "-i eth+", "! -i br0", "! -i br+", "-i br0", "! -i lo", "-i eth0"]
-        if chain == "POSTROUTING":
+        if chain in ("POSTROUTING", "OUTPUT"):
             rows = []
+        if chain in ("PREROUTING", "INPUT"):
+            rows += ["-i lo", "! -i lo"]
+        if chain == "OUTPUT":
+            rows += ["-o lo", "! -o lo", "-o br0", "-o lo", "! -o eth+"]
         if chain in ("FORWARD", "POSTROUTING"):
             rows += ["-o br0", "-o br0", "-o br+", "! -o eth1", "! -o eth0", "-o eth1"]
         return self.rng.choice(rows)
@@ -273,13 +277,13 @@ class XtGen:
         if jumps and x < 0.33:
             target = f"{r.choice(['-j', '-j', '-j', '-g'])} {r.choice(jumps)}"
         elif table == "nat" and x < 0.82:
-            if chain == "PREROUTING":
+            if chain in ("PREROUTING", "OUTPUT"):
                 extra, target, found = self.dnat()
                 target, tags = f"-j {target}", set(found)
             elif chain == "POSTROUTING":
-                target = r.choice(["-j MASQUERADE", f"-j SNAT --to-source {f.snat}"])
+                target = r.choice(["-j MASQUERADE", f"-j SNAT --to-source {self.snat_to}"])
             else:
-                target = r.choice([f"-j SNAT --to-source {f.snat}", "-j ACCEPT", "-j RETURN"])
+                target = r.choice([f"-j SNAT --to-source {self.snat_to}", "-j ACCEPT", "-j RETURN"])
         elif table == "filter" and x < 0.43:
             kind = r.choice(f.ipt_rejects + ["tcp-reset"] * 3)
             extra = ["-p tcp"] if kind == "tcp-reset" else []
@@ -307,8 +311,11 @@ class XtGen:
             parts = ["-p tcp"] + [p for p in parts if p]
         return Rule(parts, target, tags | found)
 
-    def generate(self, backend, odd=True, tproxy=False, small=False):
+    def generate(self, backend, odd=True, tproxy=False, small=False, origin="external"):
         r = self.rng
+        self.origin = origin
+        # A loopback address cannot be answered by way of an address that is not the host's.
+        self.snat_to = self.fam.host[0] if origin == "host" else self.fam.snat
         self.odd = odd and self.maybe(0.5)
         rs = Ruleset(self.netns, backend, self.fam)
         chances = {"raw": 0.3, "mangle": 0.5, "nat": 0.85, "filter": 0.85}
@@ -326,7 +333,8 @@ class XtGen:
         r = self.rng
         self.table_name = name
         table = Table(self.fam.ipt, name)
-        relevant = [c for c in BUILTIN[name] if c != "OUTPUT"]
+        relevant = [c for c in BUILTIN[name]
+                    if c not in (("FORWARD",) if self.origin == "host" else ("OUTPUT",))]
         if self.netns != "host":
             relevant = [c for c in relevant if c in ("PREROUTING", "INPUT")]
         for chain in BUILTIN[name]:

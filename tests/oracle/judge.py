@@ -15,8 +15,18 @@ _ALLOWED = {
 }
 
 
+# Features that may leave an answer open, and how the reason must name what it depends on. The other
+# tags only say that several outcomes can be right, or nothing ("jhash", "ipset": both can be known).
+_EXCUSES = {
+    "limit": r"limit", "quota": r"quota", "numgen-inc": r"numgen", "nth": r"statistic|nth",
+    "symhash": r"hash", "ttl": r"ttl|hoplimit", "dscp": r"tos|dscp|traffic class", "length": r"length",
+    "mac": r"ether|mac", "time": r"time", "dynset": r"dynset|set ", "order": r"order is not told",
+    "tproxy": r"TPROXY|tproxy",
+    "exotic": r"connlimit|recent|socket|u32|string|cpu|connbytes|tcp|ct key|packet's bytes|expiration|conntrack",
+}
+
 # Where the source is open, some conditions on it cannot be written as prefixes.
-_OPEN_LIMITS = re.compile(r"bound on splits|scattered mask|open source")
+_OPEN_LIMITS = r"bound on splits|scattered mask|open source"
 
 
 class Observed:
@@ -30,7 +40,8 @@ class Observed:
         elif negative:
             self.kind = negative.split()[0]
         else:
-            self.kind = {"timeout": "timeout", "silent": "silent"}.get(real.kind, "rst-stack")
+            self.kind = {"refused": "rst-stack", "unreachable": "icmp",
+                         "rejected": "icmp"}.get(real.kind, real.kind)
 
     def brief(self):
         if self.kind == "delivered":
@@ -116,19 +127,23 @@ def judge(run, probe, seen, tags, inodes, opened=False):
     reasons = [r or "" for r in unknown]
     if any(not r for r in reasons):
         return Judgement("unknown without a reason")
-    several = tags - {"order"}
+    several = tags & (_EXCUSES.keys() | {"chance", "nat-range"}) - {"order"}
     if len(outcomes) > 1 and not several and not unknown:
         return Judgement(f"{len(outcomes)} outcomes, though nothing is left to chance: "
                          + "; ".join(say(o) for o in outcomes))
     definite = [o for o in outcomes if o.get("verdict") != "unknown" and (o.get("probability") or 0) > 0]
     matched = any(fits(o, seen, inodes) for o in definite)
     if unknown:
-        excused = several - {"chance"} or \
-            ("order" in tags and all("order" in r or "priorit" in r for r in reasons)) or \
-            (opened and all(_OPEN_LIMITS.search(r) for r in reasons))
-        if not excused:
+        words = "|".join([_EXCUSES[t] for t in tags if t in _EXCUSES] + [_OPEN_LIMITS] * opened)
+        if not words or not all(re.search(words, r) for r in reasons):
             return Judgement("needless unknown: " + "; ".join(sorted(set(reasons))), reasons)
         return Judgement(None, reasons)
+    if not matched and probe.get("origin") == "host" and seen.kind in ("timeout", "silent") and \
+            ipaddress.ip_address(probe["dst"]).is_loopback and \
+            any(s.get("to") for o in definite for s in o.get("steps") or ()):
+        # It may well arrive, translated; but answers do not come back to a loopback address by
+        # another device (IPv4: without route_localnet; IPv6: ever).
+        return Judgement()
     if not matched and "tproxy" in tags and seen.kind in ("timeout", "silent") and \
             any(o.get("verdict") == "rejected" or (o.get("receiver") or {}).get("comm") == "tproxy"
                 for o in definite):

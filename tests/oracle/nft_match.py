@@ -207,6 +207,11 @@ class NftMatches:
                 "meta l4proto != udp"]
         if table.family == "inet":
             rows += [f"meta nfproto {'ipv6' if self.fam.v6 else 'ipv4'}"] * 2
+        if hook == "output":
+            rows += ['oifname "lo"', 'oifname "br0"', 'oifname != "lo"', 'oif "lo"', 'oifname "eth*"',
+                     'oifname { "lo", "br0" }', 'oifname "lo"']
+        if hook in ("prerouting", "input"):
+            rows += ['iifname "lo"', 'iif "lo"']
         if hook in ("forward", "postrouting"):
             rows += [f'oifname "{out}"'] * 3 + ['oifname "br*"', 'oifname != "eth1"',
                                                 f'oif "{out}"',

@@ -63,7 +63,7 @@ class Worker:
         report = {"backend": backend, "seed": seed, "status": "pass", "seen": {}, "unknown": {},
                   "probes": 0, "refused": 0, "detail": ""}
         try:
-            report["refused"] = self.topo.load(case.rulesets)
+            report["refused"] = self.topo.load(case.rulesets, case.sysctls)
         except LoadError as error:
             report.update(status="skip", detail=f"the rules do not load: {error}"[:600])
             return report
@@ -76,7 +76,7 @@ class Worker:
                 verdict = self.again(case, probe) or verdict
                 if verdict.wrong:
                     report.update(status="fail", detail=self.explain(case, probe, do_shrink))
-                    self.topo.load(case.rulesets)
+                    self.topo.load(case.rulesets, case.sysctls)
         return report
 
     def run(self, case, probes, tags=None, timeout=TIMEOUT, opened=None):
@@ -97,10 +97,16 @@ class Worker:
     def ask(self, probe, opened):
         """(netlab.Run, opened): the first probe of a case is asked about with its source open."""
         probe["open"] = opened
-        argv = [netlab.EDGEPATH, "path", "--netns", self.topo.lab.name("host"), "--iif", "eth0",
-                "--dst", probe["dst"], "--dport", str(probe["dport"]), "--json"]
-        if not opened:
-            argv += ["--src", probe["src"], "--sport", str(probe["sport"])]
+        argv = [netlab.EDGEPATH, "path", "--netns", self.topo.lab.name("host"), "--json",
+                "--dst", probe["dst"], "--dport", str(probe["dport"])]
+        if probe.get("origin") == "host":
+            probe["open"] = opened = False
+            argv += ["--origin", "host", "--sport", str(probe["sport"])]
+            argv += ["--src", probe["src"]] * probe["bind"]
+        else:
+            argv += ["--iif", "eth0"]
+            if not opened:
+                argv += ["--src", probe["src"], "--sport", str(probe["sport"])]
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, text=True)
         try:
@@ -127,7 +133,7 @@ class Worker:
         """The text of a failure, with the smallest ruleset that still shows it."""
         def wrong(rulesets):
             try:
-                if self.topo.load(rulesets):
+                if self.topo.load(rulesets, case.sysctls):
                     return False
             except LoadError:
                 return False
@@ -137,7 +143,7 @@ class Worker:
         if do_shrink and self.shrinks > 0:
             self.shrinks -= 1
             rulesets = shrink(rulesets, wrong, SHRINK_TRIES)
-        self.topo.load(rulesets)
+        self.topo.load(rulesets, case.sysctls)
         _, seen, verdict = self.run(case, [probe], case.tags(rulesets), timeout=0.6)[0]
         opened = " (asked with the source left open)" if probe.get("open") else ""
         return (f"--backend {case.backend} --case-seed {case.seed}\n"
@@ -291,7 +297,7 @@ def one(options):
         if backend is None:
             sys.exit("oracle.py: --case-seed needs --backend")
         case = Case(worker.topo.fam, backend, options.case_seed)
-        worker.topo.load(case.rulesets)
+        worker.topo.load(case.rulesets, case.sysctls)
         print(case.text())
         for probe, seen, verdict in worker.run(case, case.probes):
             print(f"{probe['src']}:{probe['sport']} -> {probe['dst']}:{probe['dport']}  kernel: {seen}"

@@ -45,6 +45,7 @@ class Topology:
         self.fam = {4: universe.Family(4), 6: universe.Family(6)}
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
         self.dirty = set()
+        self.changed = {}
         self.names = {}
 
     def build(self):
@@ -57,7 +58,7 @@ class Topology:
                                 f"{v6.clients[0]}/64", f"{v6.clients[1]}/64"],
                  "host", "eth0", [f"{v4.host[0]}/24", f"{v4.host[1]}/24", f"{v4.host[2]}/32",
                                   f"{v6.host[0]}/64", f"{v6.host[1]}/64", f"{v6.host[2]}/128"])
-        lab.ip("cl", *(f"addr add {a}/32 dev lo" for a in v4.clients[2:]),
+        lab.ip("cl", *(f"addr add {a}/32 dev lo" for a in v4.clients[2:] + v4.elsewhere),
                *(f"addr add {a}/128 dev lo nodad" for a in v6.clients[2:]),
                f"route add default via {v4.host[0]}", f"route add default via {v6.host[0]}")
         lab.ip("host", f"route add default via {v4.clients[0]}",
@@ -88,9 +89,8 @@ class Topology:
                              dev=special if special.startswith("eth") else None,
                              transparent=special == "transparent")
             self.names[got.pid] = name
-        self.tap = self.socket_in("cl", socket.AF_PACKET, socket.SOCK_DGRAM,
-                                  socket.htons(_ETH_P_ALL))
-        self.tap.setblocking(False)
+        self.taps = {ns: self.socket_in(ns, socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK,
+                                        socket.htons(_ETH_P_ALL)) for ns in ("cl", "host")}
         self.ct = {ns: self.socket_in(ns, socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
                    for ns in ("host",) + CONTAINERS}
         self.warm()
@@ -126,6 +126,9 @@ class Topology:
 
     def clear(self):
         """Leaves no rule behind; only the kinds that were loaded are looked at."""
+        for key, value in sorted(self.changed.items()):
+            self.lab.sysctl("host", key, value)
+        self.changed.clear()
         for netns, kind, tool in sorted(self.dirty):
             if kind == "nft":
                 self.tool(netns, ["nft", "flush", "ruleset"], None)
@@ -135,10 +138,13 @@ class Topology:
             self.tool(netns, ["ipset", "destroy"], None)
         self.dirty.clear()
 
-    def load(self, rulesets):
+    def load(self, rulesets, sysctls=()):
         """Loads them in place of what was there. Rules that the tool refuses are taken out of the
         rulesets; returns how many."""
         self.clear()
+        for key, value, default in sysctls:
+            self.changed[key] = default
+            self.lab.sysctl("host", key, value)
         try:
             return sum(self.load_one(rs) for rs in rulesets)
         except LoadError:
@@ -178,22 +184,24 @@ class Topology:
 
     def send(self, probes, timeout):
         """Starts the connections; answers() collects them. In between there is time for other work."""
-        self.drain()
-        cases = [dict(dst=p["dst"], port=p["dport"], src=p["src"], sport=p["sport"], tos=TOS)
-                 for p in probes]
-        self.lab.spaces["cl"].conn.send(("connect", (cases, timeout)))
+        self.sender = "host" if probes[0].get("origin") == "host" else "cl"
+        self.drain("cl")
+        self.drain("host")
+        cases = [dict(dst=p["dst"], port=p["dport"], src=p["src"] if p.get("bind", True) else None,
+                      sport=p["sport"], tos=TOS) for p in probes]
+        self.lab.spaces[self.sender].conn.send(("connect", (cases, timeout)))
 
     def answers(self, probes):
-        results = [netlab.Result(**r) for r in self.lab.spaces["cl"]._reply("connect")]
-        seen = self.drain()
+        results = [netlab.Result(**r) for r in self.lab.spaces[self.sender]._reply("connect")]
+        seen = self.drain(self.sender)
         return [(real, seen.get(p["sport"])) for p, real in zip(probes, results)]
 
-    def drain(self):
-        """What came back to the client: source port -> 'rst-stack', 'rst-rule' or 'icmp TYPE CODE'."""
+    def drain(self, ns):
+        """What came back to the sender: source port -> 'rst-stack', 'rst-rule' or 'icmp TYPE CODE'."""
         seen = {}
         with contextlib.suppress(BlockingIOError):
             while True:
-                packet, where = self.tap.recvfrom(2048)
+                packet, where = self.taps[ns].recvfrom(2048)
                 if where[2] == socket.PACKET_HOST:
                     found = _negative(packet, where[1])
                     if found:

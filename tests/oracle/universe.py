@@ -69,6 +69,8 @@ class Family:
                                 "icmp-port-unreachable", "icmp-proto-unreachable",
                                 "icmp-net-prohibited", "icmp-host-prohibited",
                                 "icmp-admin-prohibited", "tcp-reset"]
+        # Sources that the host would answer by another device (only where rp_filter refuses them).
+        self.elsewhere = [] if self.v6 else ["192.168.77.99", "172.18.0.99"]
         self.inside = list(self.containers.values()) + [self.second]
         self.dsts = self.host + self.inside + [self.bridge, self.remote, self.unowned]
         # Where a connection meets a listener: most translations go there.
