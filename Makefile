@@ -83,7 +83,7 @@ fuzz_programs := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(fuzz_srcs))
 
 all: $(lib) $(program)
 lib: $(lib)
-tests: all $(unit_tests) $(if $(SAN),$(fuzz_drivers))
+tests: all $(unit_tests) $(OUT)/tests/snapshot $(if $(SAN),$(fuzz_drivers))
 
 # Objects are rebuilt when the flags change, the library when a source file is added or removed.
 $(OUT)/.flags: FORCE
@@ -130,6 +130,10 @@ $(OUT)/tests/%.o: tests/fuzz/%.c $(OUT)/.flags | $(skeletons)
 unit_helpers := $(patsubst tests/unit/%.c,$(OUT)/tests/%.o,$(filter-out $(unit_srcs),$(wildcard tests/unit/*.c)))
 $(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(unit_helpers) $(lib)
 	$(call say,LINK,$@)$(link) -o $@ $< $(unit_helpers) $(lib) $(test_libs) $(pkg_libs)
+# Saves namespaces of a lab for the unit tests: tests/unit/data/snapshots/make.py.
+$(OUT)/tests/snapshot: tests/lib/snapshot.c $(lib) $(OUT)/.flags
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(compile) $(ep_ldflags) $(LDFLAGS) -o $@ $< $(lib) $(pkg_libs)
 $(OUT)/tests/fuzz_%: $(OUT)/tests/fuzz_%.o $(OUT)/tests/driver.o $(lib)
 	$(call say,LINK,$@)$(link) -o $@ $^ $(pkg_libs)
 

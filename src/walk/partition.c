@@ -76,6 +76,9 @@ static bool try_merge(struct ep_arena *a, struct ep_outcome *x, const struct ep_
 	}
 	if (!near(x->probability, y->probability) || (!saddr && !sport))
 		return false;
+	/* Dice may lead the same clients here twice: that is twice as likely, not the same. */
+	if (saddr ? ep_iv_and(a, x->sport, y->sport).n : ep_iv_and(a, x->saddr, y->saddr).n)
+		return false;
 	take_story(x, y);
 	if (sport)
 		x->saddr = ep_iv_or(a, x->saddr, y->saddr);
