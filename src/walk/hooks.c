@@ -154,14 +154,20 @@ static bool runs_before(struct ep_walk *w, const struct hook_fn *y, const struct
 {
 	if (y->nft && x->nft && y->nft->table == x->nft->table)
 		return y->nft->handle > x->nft->handle;
-	if (!has_effect(w, x) || !has_effect(w, y))
-		return false;
 	return !ep_w_unknown(w, "%s and %s have the same priority %d, their order is not told",
 			     fn_name(w, x), fn_name(w, y), x->priority);
 }
 
+/* Empty chains are left out: where they stand does not matter, but they would hide from each other
+ * those that stand before and behind them. */
 static void sort_fns(struct ep_walk *w, hook_fns *f)
 {
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (has_effect(w, &f->v[i]))
+			f->v[n++] = f->v[i];
+	f->n = n;
 	for (size_t i = 1; i < f->n; i++)
 		for (size_t j = i; j > 0; j--) {
 			struct hook_fn *x = &f->v[j - 1], *y = &f->v[j], tmp = *x;
