@@ -33,7 +33,7 @@ static bool bound_addr(const struct ep_listener *l, uint8_t alen, struct ep_addr
 /* inet_bound_dev_eq(): a VRF's packets reach unbound sockets only if the sysctl says so. */
 static bool device_fits(const struct ep_walk *w, const struct ep_listener *l)
 {
-	const struct ep_link *in = w->p.in, *slave = w->p.slave;
+	const struct ep_link *in = w->p.sk_in ? w->p.sk_in : w->p.in, *slave = w->p.slave;
 
 	if (!l->bound_ifindex)
 		return !slave || w->ns->tcp_l3mdev_accept > 0;

@@ -56,14 +56,16 @@ struct ep_pkt {
 	uint16_t o_dport;
 	const struct ep_link *in, *out; /* NULL if none yet */
 	struct ep_addr gw;              /* next hop, once routed; len 0 before */
-	const struct ep_link *slave;    /* where it really came in, if in is its VRF; else NULL */
-	uint8_t pkttype;                /* PACKET_HOST… as seen in the present namespace */
+	const struct ep_link *sk_in; /* what a socket lookup takes for it, if not in: inet_iif() */
+	const struct ep_link *slave; /* where it really came in, if in is its VRF; else NULL */
+	uint8_t pkttype;             /* PACKET_HOST… as seen in the present namespace */
 	bool local_out; /* sent by this host's process (socket known: uid unknown unless root) */
 	/* TPROXY chose a listener: deliver to it, whatever the destination */
 	const struct ep_listener *tproxy;
 };
 
 struct ep_choice; /* engine.c */
+struct ep_fib;
 
 struct ep_walk {
 	struct ep_arena *arena; /* of the result */
@@ -72,8 +74,9 @@ struct ep_walk {
 	const struct ep_without *without;
 	struct ep_netns *ns; /* where the packet is */
 	struct ep_pkt p;
-	const char *hook; /* name of the hook that runs */
-	unsigned hooknum; /* NF_INET_* of it */
+	struct ep_fib *out_route; /* of a packet that a process sends; NULL otherwise */
+	const char *hook;         /* name of the hook that runs */
+	unsigned hooknum;         /* NF_INET_* of it */
 	EP_VEC(struct ep_var) vars;
 	EP_VEC(struct ep_step) steps;
 	EP_VEC(const struct ep_proc *) via;
@@ -235,6 +238,8 @@ bool ep_fib_sources(struct ep_walk *w, ep_source_test test, void *ctx,
 void ep_w_receive(struct ep_walk *w);
 /* From the socket of a local process. */
 void ep_w_send(struct ep_walk *w);
+/* ip_route_me_harder(): routes a packet that is being sent anew; false: the run has ended. */
+bool ep_w_reroute(struct ep_walk *w);
 /* The listener that the kernel's lookup picks (inet_lookup_listener); NULL if none. */
 const struct ep_listener *ep_listener_lookup(struct ep_walk *w);
 /* The transparent listener that TPROXY to addr (none: the device's) and port (0: the packet's) finds,

@@ -235,9 +235,28 @@ static void end_dropped(struct ep_walk *w)
 		ep_w_end(w, EP_DROPPED, "dropped in %s", w->hook);
 }
 
+/*
+ * A sent packet is routed anew by the function that changed it: NAT if the address is another, mangle
+ * and chains of type route if address or mark are. Others may set a mark, and nothing follows.
+ */
+static bool routed_anew(struct ep_walk *w, const struct hook_fn *f, const struct ep_addr *daddr,
+			uint32_t mark)
+{
+	bool other = !ep_addr_eq(daddr, &w->p.daddr);
+
+	if (w->hooknum != NF_INET_LOCAL_OUT || w->ended)
+		return true;
+	if ((f->xt && !strcmp(f->xt->name, "mangle")) ||
+	    (f->nft && f->nft->type && !strcmp(f->nft->type, "route")))
+		return (!other && mark == w->p.mark) || ep_w_reroute(w);
+	return !f->nat || !other || ep_w_reroute(w);
+}
+
 static enum ep_ret run_all(struct ep_walk *w, hook_fns *fns, hook_fns *nats)
 {
 	ep_each(f, fns) {
+		struct ep_addr daddr = w->p.daddr;
+		uint32_t mark = w->p.mark;
 		enum ep_ret r = EP_RET_ACCEPT;
 
 		if (f->conntrack)
@@ -248,6 +267,8 @@ static enum ep_ret run_all(struct ep_walk *w, hook_fns *fns, hook_fns *nats)
 			return EP_RET_ENDED;
 		if (r == EP_RET_DROP || r == EP_RET_ENDED)
 			return r;
+		if (!routed_anew(w, f, &daddr, mark))
+			return EP_RET_ENDED;
 	}
 	return EP_RET_ACCEPT;
 }

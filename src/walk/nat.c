@@ -184,24 +184,48 @@ enum ep_ret ep_nat_redirect(struct ep_walk *w, const struct ep_nat_range *r, con
 	return ep_nat_dst(w, &d, to);
 }
 
-/* inet_select_addr(): an address of the device, rather one in the next hop's network. */
-static const struct ep_ifaddr *select_addr(const struct ep_walk *w)
+/* inet_select_addr(): the device's address in the next hop's network, or its first; else another's. */
+static const struct ep_ifaddr *select4(const struct ep_walk *w)
 {
-	/* IPv6 goes by the destination: ipv6_dev_get_saddr(). */
-	const struct ep_addr *near = w->p.gw.len == 4 && w->p.alen == 4 ? &w->p.gw : &w->p.daddr;
-	uint32_t skip = w->p.alen == 4 ? IFA_F_SECONDARY : IFA_F_TENTATIVE | IFA_F_DEPRECATED;
-	const struct ep_ifaddr *best = NULL;
+	const struct ep_addr *near = w->p.gw.len ? &w->p.gw : &w->p.daddr;
+	const struct ep_ifaddr *first = NULL, *other = NULL;
 
 	ep_each(i, &w->ns->addrs) {
-		if (!w->p.out || i->ifindex != w->p.out->ifindex || i->addr.len != w->p.alen ||
-		    i->flags & skip || i->scope > RT_SCOPE_LINK ||
-		    (i->scope == RT_SCOPE_LINK && i->addr.len == 4))
+		bool here = w->p.out && i->ifindex == w->p.out->ifindex;
+
+		if (i->addr.len != 4 || i->scope != RT_SCOPE_UNIVERSE || i->flags & IFA_F_SECONDARY)
 			continue;
-		if (ep_addr_in(near, &i->addr, i->plen) &&
-		    !(best && ep_addr_in(near, &best->addr, best->plen)))
+		if (here && ep_addr_in(near, &i->addr, i->plen))
+			return i;
+		if (here && !first)
+			first = i;
+		if (!other)
+			other = i;
+	}
+	return first ? first : other;
+}
+
+/* ipv6_dev_get_saddr() in its main points: the destination itself, the device's, another's. */
+static const struct ep_ifaddr *select6(const struct ep_walk *w)
+{
+	const struct ep_ifaddr *best = ep_ifaddr_find(w->ns, &w->p.daddr);
+	unsigned best_score = 0;
+
+	if (best)
+		return best;
+	ep_each(i, &w->ns->addrs) {
+		unsigned score = 1;
+
+		if (i->addr.len != 16 || i->flags & (IFA_F_TENTATIVE | IFA_F_DEPRECATED) ||
+		    i->scope == RT_SCOPE_HOST)
+			continue;
+		score += i->scope == RT_SCOPE_UNIVERSE ? 4 : 0;
+		score += w->p.out && i->ifindex == w->p.out->ifindex ? 2 : 0;
+		score += ep_addr_in(&w->p.daddr, &i->addr, i->plen);
+		if (score > best_score) {
 			best = i;
-		else if (!best || (best->scope == RT_SCOPE_LINK && i->scope != RT_SCOPE_LINK))
-			best = i;
+			best_score = score;
+		}
 	}
 	return best;
 }
@@ -213,7 +237,7 @@ enum ep_ret ep_nat_masquerade(struct ep_walk *w, const struct ep_nat_range *r, c
 
 	if (w->p.snat_done)
 		return EP_RET_ACCEPT;
-	i = select_addr(w);
+	i = w->p.alen == 4 ? select4(w) : select6(w);
 	if (!i)
 		return EP_RET_DROP;
 	s.flags |= NF_NAT_RANGE_MAP_IPS;

@@ -118,11 +118,21 @@ static bool route_out(struct ep_walk *w, struct ep_fib *f)
 	return false;
 }
 
+bool ep_w_reroute(struct ep_walk *w)
+{
+	const struct ep_link *out = w->p.out;
+	bool ok = !w->out_route || route_out(w, w->out_route);
+
+	w->p.out = out; /* nf_hook_state.out stays what it was */
+	return ok;
+}
+
 /* A local destination comes back through the loopback device, with its connection's state. */
-static void loop_back(struct ep_walk *w)
+static void loop_back(struct ep_walk *w, const struct ep_fib *f)
 {
 	w->p.in = w->p.out;
 	w->p.out = NULL;
+	w->p.sk_in = f->out; /* rt_iif: the device of the local route */
 	w->p.pkttype = PACKET_HOST;
 	if (!w->p.in) {
 		ep_w_end(w, EP_UNKNOWN, "no loopback device");
@@ -135,23 +145,23 @@ static void loop_back(struct ep_walk *w)
 
 void ep_w_send(struct ep_walk *w)
 {
-	struct ep_addr dst = w->p.daddr;
-	uint32_t mark = w->p.mark;
 	struct ep_fib f;
 
 	if (!ep_path_enter(w))
 		return;
 	w->p.local_out = true;
-	if (!route_out(w, &f) || ep_w_hook(w, NF_INET_LOCAL_OUT))
+	if (!route_out(w, &f))
 		return;
-	/* ip_route_me_harder() */
-	if ((!ep_addr_eq(&dst, &w->p.daddr) || mark != w->p.mark) && !route_out(w, &f))
+	w->out_route = &f;
+	if (ep_w_hook(w, NF_INET_LOCAL_OUT))
 		return;
+	w->out_route = NULL;
+	w->p.out = f.type == RTN_UNICAST ? f.out : ep_link_by_name(w->ns, "lo");
 	ep_path_route_step(w, &f);
 	if (!ep_path_past_ipvs(w) || ep_w_hook(w, NF_INET_POST_ROUTING))
 		return;
 	if (f.type == RTN_UNICAST)
 		ep_w_transmit(w, &f);
 	else
-		loop_back(w);
+		loop_back(w, &f);
 }
