@@ -127,8 +127,18 @@ static void gather(struct ep_walk *w, unsigned hooknum, hook_fns *fns, hook_fns 
 
 /* ---- order ---- */
 
+static bool xt_has_effect(const struct ep_walk *w, const struct ep_xt_table *t)
+{
+	ep_each(c, &t->chains)
+		if ((*c)->hook == (int)w->hooknum)
+			return (*c)->rules.n || (*c)->policy != EP_XT_ACCEPT;
+	return true;
+}
+
 static bool has_effect(struct ep_walk *w, const struct hook_fn *f)
 {
+	if (f->xt)
+		return xt_has_effect(w, f->xt);
 	if (!f->nft)
 		return true;
 	if (f->nft->policy == NF_DROP || ep_nft_chain_need(w->s, w->ns, f->nft))
