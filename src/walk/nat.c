@@ -135,6 +135,7 @@ static void src_port(struct ep_walk *w, const struct ep_nat_range *r)
 enum ep_ret ep_nat_src(struct ep_walk *w, const struct ep_nat_range *r, const char **to)
 {
 	ep_u128 lo = ep_addr_num(&r->min), hi = ep_addr_num(&r->max);
+	struct ep_val saddr = w->p.saddr, sport = w->p.sport;
 	char buf[EP_ADDRSTR];
 
 	if (w->p.snat_done)
@@ -145,7 +146,6 @@ enum ep_ret ep_nat_src(struct ep_walk *w, const struct ep_nat_range *r, const ch
 			ep_w_end(w, EP_UNKNOWN, "snat to an address of another family");
 			return EP_RET_ENDED;
 		}
-		w->p.src_nat = true;
 		if (r->netmap && w->p.saddr.var >= 0)
 			w->p.saddr = source_in(w, lo, hi, w->p.alen * 8u, "translated source");
 		else if (r->netmap)
@@ -156,6 +156,9 @@ enum ep_ret ep_nat_src(struct ep_walk *w, const struct ep_nat_range *r, const ch
 		*to = ep_strdup(w->arena, ep_addr_str(&r->min, buf));
 	}
 	src_port(w, r);
+	/* IPS_SRC_NAT is set if something really became another. */
+	w->p.src_nat = saddr.var != w->p.saddr.var || saddr.c != w->p.saddr.c ||
+		       sport.var != w->p.sport.var || sport.c != w->p.sport.c;
 	return w->ended ? EP_RET_ENDED : EP_RET_ACCEPT;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The fib expression: net/ipv4/netfilter/nft_fib_ipv4.c, net/ipv6/netfilter/nft_fib_ipv6.c. */
 #include <netinet/in.h>
+#include <linux/if.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 
@@ -58,6 +60,14 @@ static bool leads_there(struct ep_walk *w, ep_u128 addr, void *ctx)
 	return r->out == r->want;
 }
 
+/* nft_fib_can_skip(): what loops back is taken as it is. */
+static bool looped(const struct ep_walk *w)
+{
+	return w->p.in && w->p.in->flags & IFF_LOOPBACK &&
+	       (w->hooknum == NF_INET_PRE_ROUTING || w->hooknum == NF_INET_LOCAL_IN ||
+		w->hooknum == NF_INET_INGRESS);
+}
+
 /* Which device leads to the address: reverse path filters are written so. */
 static enum ep_nft_next fib_oif(struct ep_nft_vm *vm, const struct ep_expr *e, uint64_t flags)
 {
@@ -70,7 +80,10 @@ static enum ep_nft_next fib_oif(struct ep_nft_vm *vm, const struct ep_expr *e, u
 	struct ep_ivset set;
 	bool found;
 
-	if (!(flags & NFTA_FIB_F_SADDR)) {
+	if (looped(w)) {
+		found = true;
+		r.out = w->p.in;
+	} else if (!(flags & NFTA_FIB_F_SADDR)) {
 		found = leads_there(w, ep_addr_num(&w->p.daddr), &r);
 	} else if (w->p.saddr.var < 0) {
 		found = leads_there(w, w->p.saddr.c, &r);

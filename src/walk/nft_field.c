@@ -11,6 +11,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "walk/jhash.h"
 #include "walk/nft.h"
 
 /* ---- meta (net/netfilter/nft_meta.c) ---- */
@@ -344,8 +345,23 @@ static enum ep_nft_next eval_numgen(struct ep_nft_vm *vm, const struct ep_expr *
 			    "numgen");
 }
 
+/* nft_jhash_eval(). A seed that the kernel made itself it does not tell: then any value may be. */
 static enum ep_nft_next eval_hash(struct ep_nft_vm *vm, const struct ep_expr *e)
 {
+	uint64_t len = ep_attr_num(e, NFTA_HASH_LEN, 0), mod = ep_attr_num(e, NFTA_HASH_MODULUS, 0);
+	struct ep_byte *b = ep_reg(&vm->regs, ep_attr_num(e, NFTA_HASH_SREG, ~0ull), len);
+	uint8_t key[EP_NFT_REGBYTES];
+
+	if (ep_attr_num(e, NFTA_HASH_TYPE, NFT_HASH_JENKINS) == NFT_HASH_JENKINS && b && len &&
+	    ep_attr_has(e, NFTA_HASH_SEED) && ep_bytes_const(b, len, key)) {
+		uint64_t h = ep_jhash(key, len, (uint32_t)ep_attr_num(e, NFTA_HASH_SEED, 0));
+
+		return ep_nft_stored(
+			vm, e,
+			ep_reg_u32(&vm->regs, ep_attr_num(e, NFTA_HASH_DREG, ~0ull),
+				   (uint32_t)(h * (uint32_t)mod >> 32) +
+					   (uint32_t)ep_attr_num(e, NFTA_HASH_OFFSET, 0)));
+	}
 	return store_random(vm, e, ep_attr_num(e, NFTA_HASH_DREG, ~0ull),
 			    ep_attr_num(e, NFTA_HASH_MODULUS, 0),
 			    ep_attr_num(e, NFTA_HASH_OFFSET, 0), "hash");

@@ -153,6 +153,18 @@ static bool same_partition(const ep_outcomes *x, const ep_outcomes *y)
 	return true;
 }
 
+/* Do all clients meet the same, whatever the dice say? */
+static bool one_fate(const ep_outcomes *x, const ep_outcomes *y)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (!same_fate(x->v[0], x->v[i]))
+			return false;
+	for (size_t i = 0; i < y->n; i++)
+		if (!same_fate(x->v[0], y->v[i]))
+			return false;
+	return x->v[0]->verdict != EP_UNKNOWN;
+}
+
 /* Says what the two ways would be, so that a person can judge. */
 static const char *either(struct ep_arena *a, const char *reason, const struct ep_outcome *x,
 			  const struct ep_outcome *y)
@@ -170,7 +182,7 @@ static ep_outcomes agree_on(struct ep_arena *a, const struct ep_choice *c, const
 {
 	ep_outcomes out = {};
 
-	if (same_partition(x, y))
+	if (same_partition(x, y) || one_fate(x, y))
 		return *x;
 	if (!all_certain(x) || !all_certain(y)) {
 		*ep_push(a, &out) = make_unknown(a, c->saddr, c->sport,
