@@ -63,6 +63,9 @@ bool ep_load_fail(struct ep_loader *l, const char *fmt, ...) EP_PRINTF(2, 3);
 bool ep_load_rec(struct ep_loader *l, const struct ep_rec *r, void *obj, const json_t *j);
 json_t *ep_save_rec(const struct ep_rec *r, const void *obj);
 
+/* json_check.c: prefixes, hooks and key lengths as a kernel could have them, or why not. */
+bool ep_load_check(struct ep_loader *l, const struct ep_snapshot *s);
+
 /* Strings that are no UTF-8 are kept as {"hex": …}. */
 json_t *ep_save_str(const char *s);
 bool ep_load_str(struct ep_loader *l, const json_t *j, const char **ret);

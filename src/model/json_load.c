@@ -394,6 +394,7 @@ struct ep_snapshot *ep_snapshot_from_json(const char *text, size_t len, char *er
 		ep_each(n, &s->netns) {
 			ok = ok && check_nft(&l, &(*n)->nft) && check_xt(&l, &(*n)->xt);
 		}
+		ok = ok && ep_load_check(&l, s);
 	}
 	json_decref(j);
 	if (ok)

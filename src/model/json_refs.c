@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What in a snapshot is more than a plain field: expressions, set elements, and references. */
+#include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
 #include "model/fields.h"
@@ -25,6 +26,8 @@ static bool load_verdict(struct ep_loader *l, const json_t *j, const struct ep_v
 	if (!json_is_integer(code))
 		return ep_load_fail(l, "a verdict without code");
 	v->code = (int32_t)json_integer_value(code);
+	if ((v->code == NFT_JUMP || v->code == NFT_GOTO) && !chain)
+		return ep_load_fail(l, "a jump to no chain");
 	*ret = v;
 	return !chain || ep_load_str(l, chain, &v->chain);
 }

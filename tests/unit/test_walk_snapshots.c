@@ -312,6 +312,39 @@ static void test_what_was_not_saved_is_unknown(void **state)
 	ep_snapshot_free(s);
 }
 
+/* A saved snapshot may say anything; what no kernel says is refused before it is walked. */
+static void test_what_no_kernel_says_is_refused(void **state)
+{
+	static const struct {
+		const char *key, *value, *err;
+	} cases[] = {
+		{"\"dst_len\": 24", "\"dst_len\": 33", "route"},
+		{"\"dst\": \"198.51.100.0\"", "\"dst\": \"2001:db8::\"", "route"},
+		{"\"plen\": 24", "\"plen\": 99", "address"},
+		{"\"type\": \"nat\"", "\"tpye\": \"nat\"", "base chain"},
+		{"\"hook\": 2", "\"hook\": 99", "base chain"},
+		{"\"key_len\": 2", "\"key_len\": 65", ""},
+		{"\"chain\": \"ufw\"", "\"chian\": \"ufw\"", "jump"},
+	};
+	struct ep_snapshot *s = golden_load("dnat-nft");
+	const char *text = golden_text(s, "dnat-nft");
+
+	(void)state;
+	for (size_t i = 0; i < EP_ARRAY_SIZE(cases); i++) {
+		const char *at = strstr(text, cases[i].key);
+		char err[256] = "", *bad;
+
+		if (!at)
+			fail_msg("there is no %s", cases[i].key);
+		bad = ep_sprintf(s->arena, "%.*s%s%s", (int)(at - text), text, cases[i].value,
+				 at + strlen(cases[i].key));
+		assert_null(ep_snapshot_from_json(bad, strlen(bad), err, sizeof(err)));
+		if (!*err || !strstr(err, cases[i].err))
+			fail_msg("%s: %s", cases[i].value, err);
+	}
+	ep_snapshot_free(s);
+}
+
 int main(void)
 {
 	struct CMUnitTest cases[EP_ARRAY_SIZE(snapshots)];
@@ -322,6 +355,7 @@ int main(void)
 		cmocka_unit_test(test_drop_by_policy),
 		cmocka_unit_test(test_two_hops),
 		cmocka_unit_test(test_what_was_not_saved_is_unknown),
+		cmocka_unit_test(test_what_no_kernel_says_is_refused),
 	};
 	int failed;
 
