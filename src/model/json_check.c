@@ -2,7 +2,6 @@
 /* What a kernel would never say, and the rest of the program takes for granted, in a loaded snapshot. */
 #include <netinet/in.h>
 #include <linux/netfilter/nf_tables.h>
-#include <sys/socket.h>
 
 #include "model/fields.h"
 
