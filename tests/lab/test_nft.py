@@ -167,7 +167,11 @@ EXPRESSIONS = [
     Scenario("hash-of-source", (probe(("c1", "c2"), loose=True),), (C1, C2),
              nft=table(nat("tcp dport 443 dnat to jhash $ip saddr mod 2 "
                            "map { 0 : $c1, 1 : $c2 }:8443"))),
-    Scenario("hash-of-source-vmap", (probe(("c1", "c2"), loose=True),), (C1, C2),
+    Scenario("hash-of-source-vmap",
+             tuple(probe(to, sport=40000 + n, families=(family,), loose_when_open=True)
+                   for family, ends in ((4, {1: "c2", 2: "c1", 4: "c2", 10: "c1"}),
+                                        (6, {1: "c1", 3: "c2", 5: "c2", 10: "c1"}))
+                   for n, to in ends.items()), (C1, C2),
              nft=table(chain("one", "tcp dport 443 dnat to $C1:8443"),
                        chain("two", "tcp dport 443 dnat to $C2:8443"),
                        nat("tcp dport 443 jhash $ip saddr . tcp sport mod 2 seed 0x1234 "
