@@ -5,7 +5,8 @@
 
 #include "model/fields.h"
 
-#define EP_MAX_HOOK 8 /* NF_INET_*, NF_BR_* and NF_NETDEV_* are below */
+#define EP_MAX_HOOK 8  /* NF_INET_*, NF_BR_* and NF_NETDEV_* are below */
+#define EP_MAX_TYPE 32 /* RTN_*: bits of a mask */
 #define EP_MAX_KEY  64
 
 /* 0 for a family that is none of the walk's. */
@@ -32,6 +33,8 @@ static bool check_routes(struct ep_loader *l, const struct ep_netns *ns)
 		    (!prefix_ok(&r->dst, r->dst_len, len) || !prefix_ok(&r->src, r->src_len, len) ||
 		     !prefix_ok(&r->prefsrc, 0, len)))
 			return ep_load_fail(l, "a route's address is not of its family");
+		if (r->type >= EP_MAX_TYPE)
+			return ep_load_fail(l, "a route of type %u", r->type);
 	}
 	ep_each(p, &ns->policies) {
 		uint8_t len = len_of(p->family);
