@@ -78,9 +78,12 @@ struct ep_step {
 };
 
 struct ep_outcome {
-	double probability;
+	double probability;           /* for such clients, in such a state of the host */
 	struct ep_ivset saddr, sport; /* of the client, before any translation */
 	ep_strs conditions;           /* for people; empty when it holds for all */
+	ep_strs state; /* holds while the host is so: "limit rate 5/second not exceeded" */
+	ep_strs now;   /* rests on what is so now, and moves on: the time, a list's entries */
+	bool unusual;  /* some of state is not the usual one */
 	enum ep_outcome_verdict verdict;
 	const char *reason; /* NULL, or why unknown, dropped, unreachable… */
 	bool martian;       /* dropped since no client can have such a source address */

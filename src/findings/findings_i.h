@@ -66,4 +66,10 @@ bool ep_parse_target(const char *s, struct ep_addr *ret, uint16_t *ret_port);
 /* Shell word, quoted where it must be. */
 const char *ep_shell_word(struct ep_arena *a, const char *s);
 
+/* Outcomes while the host is as it usually is: no rate limit exceeded. */
+#define ep_each_usual(it, r)         \
+	ep_each(it, &(r)->outcomes)  \
+		if ((it)->unusual) { \
+		} else
+
 #endif

@@ -49,7 +49,8 @@ const struct ep_outcome *ep_main_outcome(const struct ep_result *r)
 {
 	const struct ep_outcome *first = NULL;
 
-	ep_each(o, &r->outcomes) {
+	ep_each_usual(o, r)
+	{
 		if (o->martian)
 			continue;
 		if (!first)

@@ -61,7 +61,8 @@ void ep_find_stale(struct ep_check *c)
 	ep_each(a, &c->answers) {
 		if (a->origin != EP_EXTERNAL)
 			continue;
-		ep_each(o, &a->result->outcomes) {
+		ep_each_usual(o, a->result)
+		{
 			const struct ep_step *by = ep_divert_step(o);
 
 			if (o->verdict == EP_UNREACHABLE && by)
@@ -158,8 +159,7 @@ void ep_find_no_receiver(struct ep_check *c)
 	ep_each(a, &c->answers) {
 		if (a->origin != EP_EXTERNAL)
 			continue;
-		ep_each(o, &a->result->outcomes)
-			nobody_at_target(c, a, o);
+		ep_each_usual(o, a->result) nobody_at_target(c, a, o);
 		kept_from_listener(c, a);
 	}
 }

@@ -41,7 +41,8 @@ static const char *delete_command(struct ep_check *c, const struct ep_step *s)
 
 static bool all_reach(const struct ep_result *r, const struct ep_who *w)
 {
-	ep_each(o, &r->outcomes) {
+	ep_each_usual(o, r)
+	{
 		struct ep_who got = ep_who_of_outcome(o);
 
 		if (!o->martian && !ep_who_same(&got, w))

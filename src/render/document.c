@@ -209,6 +209,8 @@ static void put_outcome(struct ctx *c, const struct ep_outcome *o, uint8_t addr_
 	OBJECT(c, NULL);
 	REAL(c, "probability", o->probability);
 	put_strs(c, "conditions", &o->conditions);
+	put_strs(c, "state", &o->state);
+	put_strs(c, "as_of_now", &o->now);
 	put_clients(c, o, addr_len);
 	STRING(c, "verdict", ep_verdict_name(o->verdict));
 	STRING(c, "reason", o->reason);

@@ -91,6 +91,14 @@ static size_t word_of(const char *cond)
 	return i;
 }
 
+static bool is_state(const struct ep_outcome *o, const char *cond)
+{
+	ep_each(s, &o->state)
+		if (*s == cond)
+			return true;
+	return false;
+}
+
 const char *ep_text_clients(struct ep_text *t, const struct ep_outcome *o, unsigned width)
 {
 	ep_strs out = {};
@@ -98,6 +106,12 @@ const char *ep_text_clients(struct ep_text *t, const struct ep_outcome *o, unsig
 
 	ep_each(c, &o->conditions) {
 		size_t i = word_of(*c);
+
+		if (is_state(o, *c)) {
+			*ep_push(t->a, &out) = ep_sprintf(t->a, "while %s", ep_text_escape(t, *c));
+			others = false;
+			continue;
+		}
 
 		others = others && i < EP_ARRAY_SIZE(words) && words[i].others;
 		*ep_push(t->a, &out) =

@@ -365,6 +365,9 @@ static void verdict(struct ep_text *t, const struct ep_path_doc *d, const struct
 		ep_buf_printf(t->out, "  %s\n", ep_text_paint(t, *s, words[o->verdict].paint));
 	if (*more)
 		ep_text_wrap(t, "    ", "    ", more);
+	ep_each(now, &o->now)
+		ep_text_wrap(t, "    ", "    ",
+			     ep_sprintf(t->a, "As of now: %s.", ep_text_escape(t, *now)));
 }
 
 static const char *which(struct ep_text *t, const struct ep_outcome *o)

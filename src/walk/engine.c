@@ -88,6 +88,35 @@ bool ep_w_unknown(struct ep_walk *w, const char *fmt, ...)
 	return !choose(w, &c);
 }
 
+bool ep_w_state(struct ep_walk *w, const char *usual, const char *other)
+{
+	struct ep_choice c = {
+		.n = 2, .kind = EP_VAR_STATE, .var = -1, .reason = usual, .other = other};
+	struct ep_state *s;
+
+	ep_each(known, &w->states)
+		if (!strcmp(known->usual, usual))
+			return known->answer;
+	s = ep_push(w->arena, &w->states);
+	s->usual = usual;
+	s->answer = !choose(w, &c);
+	return s->answer;
+}
+
+void ep_w_now(struct ep_walk *w, const char *fmt, ...)
+{
+	char buf[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	ep_each(known, &w->now)
+		if (!strcmp(*known, buf))
+			return;
+	*ep_push(w->arena, &w->now) = ep_strdup(w->arena, buf);
+}
+
 bool ep_w_chance(struct ep_walk *w, double p, const char *what)
 {
 	struct ep_choice c = {.n = 2, .kind = EP_VAR_RANDOM, .var = -1, .reason = what};
@@ -265,6 +294,8 @@ static struct ep_outcome *keep_outcome(struct ep_explore *x, const struct ep_wal
 	o->final.dev = w->end_dev ? ep_strdup(a, w->end_dev) : w->p.in ? w->p.in->name : NULL;
 	ep_each(v, &w->via)
 		*ep_push(a, &o->via) = *v;
+	ep_each(n, &w->now)
+		*ep_push(a, &o->now) = ep_strdup(a, *n);
 	ep_each(s, &w->steps)
 		*ep_push(a, &o->steps) = keep_step(a, s);
 	return o;
@@ -301,6 +332,7 @@ struct ep_outcome *ep_run_once(struct ep_explore *x, const unsigned *given, size
 			continue;
 		memcpy(k->p, c->p, sizeof(k->p));
 		k->reason = c->reason ? ep_strdup(a, c->reason) : NULL;
+		k->other = c->other ? ep_strdup(a, c->other) : NULL;
 		k->saddr = keep_set(a, c->saddr);
 		k->sport = keep_set(a, c->sport);
 		for (int i = 0; i < 2; i++)

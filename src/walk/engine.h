@@ -18,6 +18,7 @@ enum ep_var_kind {
 	EP_VAR_FIELD,   /* the client's choice: a split becomes two conditions */
 	EP_VAR_RANDOM,  /* the kernel's dice: a split has probabilities */
 	EP_VAR_UNKNOWN, /* nobody told us: alternatives that differ make the answer unknown */
+	EP_VAR_STATE,   /* the kernel keeps it to itself, but people can: both are outcomes */
 };
 
 struct ep_var {
@@ -67,6 +68,11 @@ struct ep_pkt {
 struct ep_choice; /* engine.c */
 struct ep_fib;
 
+struct ep_state {
+	const char *usual;
+	bool answer;
+};
+
 struct ep_walk {
 	struct ep_arena *arena; /* of the result */
 	struct ep_snapshot *s;
@@ -81,6 +87,8 @@ struct ep_walk {
 	EP_VEC(struct ep_step) steps;
 	EP_VEC(const struct ep_proc *) via;
 	unsigned hops;
+	EP_VEC(struct ep_state) states; /* what was asked by ep_w_state() */
+	ep_strs now;
 	/* answer of this run; set once by ep_w_end() */
 	bool ended, martian;
 	enum ep_outcome_verdict verdict;
@@ -108,6 +116,15 @@ bool ep_w_val_masked(struct ep_walk *w, const struct ep_val *v, unsigned bits, e
 		     ep_u128 want);
 /* Nobody can tell: both answers are followed; if they end the same, nothing is unknown. */
 bool ep_w_unknown(struct ep_walk *w, const char *fmt, ...) EP_PRINTF(2, 3);
+/*
+ * Something that the kernel does not tell but a person can watch, such as whether a rate limit has
+ * tokens left: where it matters, both answers are outcomes, with these words as their condition. True
+ * for the usual one. Asked again in a run with the same words, it says the same; so the words name
+ * the rule or object whose state it is. Strings are kept, not copied.
+ */
+bool ep_w_state(struct ep_walk *w, const char *usual, const char *other);
+/* The answer rests on something as it is now: the time, bytes of a quota, entries of a list. */
+void ep_w_now(struct ep_walk *w, const char *fmt, ...) EP_PRINTF(2, 3);
 /* True with probability p. */
 bool ep_w_chance(struct ep_walk *w, double p, const char *what);
 /* One of n equally likely; beyond 64 the answer is made unknown instead and 0 returned. */

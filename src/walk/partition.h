@@ -13,7 +13,8 @@ struct ep_choice {
 	int var;                      /* what was split, or -1 */
 	struct ep_ivset alt[2];       /* the variable's two parts */
 	struct ep_ivset saddr, sport; /* the client's domains before the split */
-	const char *reason;           /* unknown: why */
+	const char *reason;           /* unknown: why; state: words for the usual one */
+	const char *other;            /* state: words for the other one */
 };
 
 struct ep_choices {
@@ -34,6 +35,15 @@ struct ep_explore {
 /* Runs once with the first n_given choices given, 0 for the others; appends all it met. */
 struct ep_outcome *ep_run_once(struct ep_explore *x, const unsigned *given, size_t n_given,
 			       struct ep_choices *ret_trace);
+/* Outcomes of all alternatives of one choice as those of the choice; alts may be changed. (combine.c) */
+ep_outcomes ep_combine(struct ep_arena *a, const struct ep_choice *c, ep_outcomes *alts);
+void ep_merge_outcomes(struct ep_arena *a, ep_outcomes *l);
+/* An unknown for these clients, told along the steps of another outcome (or NULL). */
+struct ep_outcome *ep_outcome_unknown(struct ep_arena *a, struct ep_ivset saddr,
+				      struct ep_ivset sport, const char *reason,
+				      const struct ep_outcome *like);
+/* How many clients it stands for, to compare with others. */
+double ep_outcome_weight(const struct ep_outcome *o);
 /* Fills x->result->outcomes. */
 void ep_partition(struct ep_explore *x);
 
