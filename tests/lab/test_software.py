@@ -294,6 +294,75 @@ ISTIO = {"host": "*nat\n-A PREROUTING -p tcp --dport 443 -j DNAT --to-destinatio
 COMMIT
 """}
 
+# k3s' servicelb: a hostPort into a pod that sends on to the service's address, which is balanced at
+# the host again. The pod's own rules are those of klipper-lb's entry script.
+SVCLB_HOST = """*nat
+:CNI-HOSTPORT-DNAT - [0:0]
+:CNI-HOSTPORT-SETMARK - [0:0]
+:CNI-HOSTPORT-MASQ - [0:0]
+:CNI-DN-11aa0123456789abcdef0 - [0:0]
+:KUBE-MARK-MASQ - [0:0]
+:KUBE-POSTROUTING - [0:0]
+:KUBE-SERVICES - [0:0]
+:KUBE-SVC-TRAEFIKAAAAAAAAA - [0:0]
+:KUBE-SEP-TRAEFIKBBBBBBBBB - [0:0]
+-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT
+-A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A OUTPUT -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT
+-A POSTROUTING -m comment --comment "CNI portfwd requiring masquerade" -j CNI-HOSTPORT-MASQ
+-A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
+-A CNI-HOSTPORT-MASQ -m mark --mark 0x2000/0x2000 -j MASQUERADE
+-A CNI-HOSTPORT-SETMARK -j MARK --set-xmark 0x2000/0x2000
+-A CNI-HOSTPORT-DNAT -p tcp -m comment --comment "dnat name: \\"cbr0\\" id: \\"11aa\\"" -m multiport --dports 80,443 -j CNI-DN-11aa0123456789abcdef0
+-A CNI-DN-11aa0123456789abcdef0 -s $brnet -p tcp -m tcp --dport 443 -j CNI-HOSTPORT-SETMARK
+-A CNI-DN-11aa0123456789abcdef0 -p tcp -m tcp --dport 443 -j DNAT --to-destination $C1:443
+-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000
+-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN
+-A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0
+-A KUBE-POSTROUTING -j MASQUERADE --random-fully
+-A KUBE-SERVICES -d $vip/$len -p tcp -m comment --comment "kube-system/traefik:websecure cluster IP" -m tcp --dport 443 -j KUBE-SVC-TRAEFIKAAAAAAAAA
+-A KUBE-SVC-TRAEFIKAAAAAAAAA -m comment --comment "kube-system/traefik:websecure" -j KUBE-SEP-TRAEFIKBBBBBBBBB
+-A KUBE-SEP-TRAEFIKBBBBBBBBB -s $c2/$len -j KUBE-MARK-MASQ
+-A KUBE-SEP-TRAEFIKBBBBBBBBB -p tcp -m tcp -j DNAT --to-destination $C2:8443
+COMMIT
+"""
+
+SVCLB_POD = """*filter
+:FORWARD DROP [0:0]
+-A FORWARD -d $vip/$len -p tcp -m tcp --dport 443 -j ACCEPT
+-A FORWARD -s $vip/$len -p tcp -m tcp --sport 443 -j ACCEPT
+COMMIT
+*nat
+-A PREROUTING -p tcp -m tcp --dport 443 -j DNAT --to-destination $Vip:443
+-A POSTROUTING -d $vip/$len -p tcp -j MASQUERADE
+COMMIT
+"""
+
+SVCLB_NFT = {"host": """table $ip cni_hostport {
+chain hostports { tcp dport 443 dnat to $C1:443 comment "11aa"; }
+chain prerouting { type nat hook prerouting priority -100; fib daddr type local jump hostports; }
+chain output { type nat hook output priority -100; fib daddr type local jump hostports; }
+}
+table $ip kube-proxy {
+map service-ips { type $addr . inet_proto . inet_service : verdict; elements = {
+    $vip . tcp . 443 : goto service-T-kube-system/traefik }; }
+chain mark-for-masquerade { meta mark set mark or 0x4000; }
+chain masquerading { mark and 0x4000 == 0 return; meta mark set mark xor 0x4000; masquerade fully-random; }
+chain endpoint-T { $ip saddr $c2 jump mark-for-masquerade; meta l4proto tcp dnat to $C2:8443; }
+chain service-T-kube-system/traefik { numgen random mod 1 vmap { 0 : goto endpoint-T }; }
+chain services { $ip daddr . meta l4proto . th dport vmap @service-ips; }
+chain nat-prerouting { type nat hook prerouting priority dstnat; jump services; }
+chain nat-postrouting { type nat hook postrouting priority srcnat; jump masquerading; }
+}
+""", "c1": """table $ip svclb {
+chain passing { type filter hook forward priority filter; policy drop;
+    $ip daddr $vip tcp dport 443 accept; $ip saddr $vip tcp sport 443 accept; }
+chain pre { type nat hook prerouting priority dstnat; tcp dport 443 dnat to $Vip:443; }
+chain post { type nat hook postrouting priority srcnat; $ip daddr $vip meta l4proto tcp masquerade; }
+}
+"""}
+
 SCENARIOS = [
     Scenario("docker", (probe("c1", 443), probe("dropped", 8080), probe("web", 80),
                         probe("c1", 443, sender="host"),
@@ -314,6 +383,9 @@ SCENARIOS = [
                              probe("c1", 443, sender="host")), (WEB, C1), xt=CNI, nft=CNI_NFT),
     Scenario("cni-portmap-chain-of-a-dead-pod-first", (probe("unreachable", 443), probe("c1", 80)),
              (WEB, C1), xt=CNI_STALE),
+    Scenario("k3s-svclb", (probe("c2", 443), probe("c2", 443, src="$src1"),
+                           probe("c2", 443, dst="$vip"), probe("c2", 443, sender="host")),
+             (C1, C2), setup=_route_vip, xt={"host": SVCLB_HOST, "c1": SVCLB_POD}, nft=SVCLB_NFT),
     Scenario("docker-walks-round-ufw", (probe("c1", 443), probe("web", 80), probe("dropped", 8080),
                                         probe("web", 8080, src="$src1")), (WEB, C1),
              xt=UFW + "*nat\n-A PREROUTING -p tcp --dport 443 -j DNAT --to-destination $C1:8443\n"
