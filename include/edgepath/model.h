@@ -422,7 +422,9 @@ struct ep_netns {
 	int route_localnet_all, accept_local_all;
 	int bridge_nf_call_ip, bridge_nf_call_ip6; /* net.bridge.*; -1: no br_netfilter here */
 	int tcp_l3mdev_accept, fwmark_reflect;
-	void *fib; /* the walk's index over routes, made on demand; never saved */
+	int conntrack_count; /* net.netfilter.nf_conntrack_count; -1 unknown */
+	int tracked[2];      /* the walk's: is conntrack on for IPv4, IPv6; never saved */
+	void *fib;           /* the walk's index over routes, made on demand; never saved */
 };
 
 /* Live: the kernel is asked on demand. Saved: NULL, and what is not there is unknown. */

@@ -306,6 +306,7 @@ static const struct {
 	{"/proc/sys/net/bridge/bridge-nf-call-ip6tables",
 	 offsetof(struct ep_netns, bridge_nf_call_ip6)},
 	{"/proc/sys/net/ipv4/tcp_l3mdev_accept", offsetof(struct ep_netns, tcp_l3mdev_accept)},
+	{"/proc/sys/net/netfilter/nf_conntrack_count", offsetof(struct ep_netns, conntrack_count)},
 	{"/proc/sys/net/ipv4/fwmark_reflect", offsetof(struct ep_netns, fwmark_reflect)},
 };
 

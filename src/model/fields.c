@@ -191,8 +191,8 @@ REC(rec_netns, netns_t, F(U64, netns_t, ino), F(STR, netns_t, name), F(INT, netn
     FREC(REC, netns_t, xt, rec_xt), F(INT, netns_t, ip_forward), F(INT, netns_t, forwarding6_all),
     F(INT, netns_t, rp_filter_all), F(INT, netns_t, route_localnet_all),
     F(INT, netns_t, accept_local_all), F(INT, netns_t, bridge_nf_call_ip),
-    F(INT, netns_t, bridge_nf_call_ip6), F(INT, netns_t, tcp_l3mdev_accept),
-    F(INT, netns_t, fwmark_reflect));
+    F(INT, netns_t, bridge_nf_call_ip6), F(INT, netns_t, conntrack_count),
+    F(INT, netns_t, tcp_l3mdev_accept), F(INT, netns_t, fwmark_reflect));
 
 /* Containers before processes before listeners: later ones refer to earlier ones. */
 typedef struct ep_snapshot snapshot_t;

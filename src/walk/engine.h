@@ -146,6 +146,9 @@ char *ep_w_sprintf(struct ep_walk *w, const char *fmt, ...) EP_PRINTF(2, 3);
 
 int ep_w_hook(struct ep_walk *w, unsigned hooknum); /* NF_INET_PRE_ROUTING… in w->ns for w->p */
 
+/* Are connections of this family tracked in w->ns? Without, no chain of type nat runs. (tracked.c) */
+bool ep_w_tracked(struct ep_walk *w);
+
 /* Verdict of one base chain or table at one hook; like the kernel's NF_* values. */
 enum ep_ret {
 	EP_RET_ACCEPT, /* on to the next hook function */

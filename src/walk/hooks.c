@@ -206,6 +206,8 @@ static enum ep_ret run_nat(struct ep_walk *w, hook_fns *nats)
 	if (w->p.ct != EP_CT_NEW || *done)
 		return EP_RET_ACCEPT;
 	sort_fns(w, nats);
+	if (nats->n && !ep_w_tracked(w))
+		return EP_RET_ACCEPT;
 	ep_each(f, nats) {
 		enum ep_ret r = run_fn(w, f);
 

@@ -36,6 +36,31 @@ OTHER = listen("c2", 8443, "c2")
 WEB = listen("web", [443, 444, 8080])
 
 SCENARIOS = [
+    # Chains of type nat are hooked in with connection tracking, which some rule must ask for.
+    Scenario("nat-chain-without-tracking", (probe("web"), probe("web", 444)), (WEB,),
+             xt=xt_nat("-p tcp --dport 443 -j MARK --set-mark 1",
+                       "-p tcp --dport 443 -j ACCEPT") + "*filter\n-A INPUT -m mark --mark 1 "
+             "-j DROP\nCOMMIT\n",
+             nft=nft_nat("tcp dport 443 drop")),
+    Scenario("nat-chain-with-tracking-for-another-port", (probe("dropped"), probe("web", 444)),
+             (WEB,),
+             xt=xt_nat("-p tcp --dport 443 -j MARK --set-mark 1",
+                       "-p tcp --dport 7 -j REDIRECT") + "*filter\n-A INPUT -m mark --mark 1 "
+             "-j DROP\nCOMMIT\n",
+             nft=nft_nat("tcp dport 443 drop", "tcp dport 7 redirect")),
+    Scenario("nat-chain-with-tracking-for-another-table", (probe("dropped"), probe("web", 444)),
+             (WEB,),
+             xt=xt_nat("-p tcp --dport 443 -j MARK --set-mark 1") +
+             "*filter\n-A INPUT -m mark --mark 1 -j DROP\n"
+             "-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT\nCOMMIT\n",
+             nft=nft_nat("tcp dport 443 drop") + "table $ip f {\nchain c {\nct state new accept\n"
+             "}\n}\n"),
+    Scenario("nat-chain-with-notrack-only", (probe("web"),), (WEB,),
+             xt=xt_nat("-p tcp --dport 443 -j MARK --set-mark 1") +
+             "*filter\n-A INPUT -m mark --mark 1 -j DROP\nCOMMIT\n"
+             "*raw\n-A PREROUTING -p tcp --dport 7 -j CT --notrack\nCOMMIT\n",
+             nft=nft_nat("tcp dport 443 drop") + "table $ip f {\nchain c {\n"
+             "tcp dport 7 notrack\n}\n}\n"),
     Scenario("dnat-to-container", (probe("c1"), probe("web", 444)), (CONTAINER, WEB),
              xt=xt_nat("-p tcp --dport 443 -j DNAT --to-destination $C1:8443"),
              nft=nft_nat("tcp dport 443 counter dnat to $C1:8443")),
