@@ -359,6 +359,16 @@ struct ep_container {
 	EP_VEC(struct ep_published) published;
 };
 
+/* Where a userland proxy passes on what it accepts; of several ways for one port it takes one. */
+struct ep_proxy_way {
+	uint16_t lo, hi;     /* ports that it listens on; 0, 0: any */
+	struct ep_addr addr; /* it connects to; len 0: not known, or told by the device */
+	uint16_t port;  /* for lo, and the ports after it in order; 0: the same as it accepted on */
+	uint64_t netns; /* where it connects; 0: in its own */
+	bool by_device; /* clients' packets enter that namespace by its tap device, rewritten to its address */
+	const char *name; /* what it calls its target, where that is no address; NULL if addr tells */
+};
+
 struct ep_proc {
 	int pid;
 	const char *comm;   /* thread group leader's */
@@ -369,10 +379,11 @@ struct ep_proc {
 	uint64_t netns;
 	uint32_t uid;
 	const struct ep_container *container; /* NULL if none */
-	/* userland proxy (docker-proxy): where it connects to; target.len 0 if it is none */
+	/* userland proxy with one target (docker-proxy): where it connects to; else target.len is 0 */
 	struct ep_addr proxy_target;
 	uint16_t proxy_port;
-	const char *proxy_kind; /* "docker-proxy", … */
+	const char *proxy_kind; /* "docker-proxy", "pasta"…; NULL if it is no proxy */
+	EP_VEC(struct ep_proxy_way) proxy_ways; /* of the others */
 };
 
 struct ep_listener {

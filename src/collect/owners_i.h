@@ -26,12 +26,40 @@ int ep_collect_sockets_diag(struct ep_snapshot *s, const char *why) EP_MUST;
 
 /* ---- processes ---- */
 
+/* So much of a command line is read, in words and bytes. */
+#define EP_MAX_ARGS    64
+#define EP_MAX_CMDLINE 4096
+
 /* As ep_collect_proc, below the directory proc_fd instead of /proc; NULL if there is no such process. */
 struct ep_proc *ep_proc_read_at(struct ep_snapshot *s, int proc_fd, int pid);
 /* The most telling cgroup path of a process; NULL if it is gone. */
 const char *ep_proc_cgroup(struct ep_arena *a, int pid);
-/* Fills proxy_* from argv if the process is a known userland proxy. */
-void ep_proc_find_proxy(struct ep_proc *p);
+
+/* Its parent's pid, 0 if not known; proc_fd: /proc. */
+int ep_proc_parent(int proc_fd, int pid);
+/* Fills exe and argv of p->pid; false if there is no such process. */
+bool ep_proc_command(struct ep_arena *a, int proc_fd, struct ep_proc *p);
+
+/* ---- userland proxies ---- */
+
+/* Whose network namespace a proxy connects in. */
+enum ep_proxy_place {
+	EP_PLACE_OWN,
+	EP_PLACE_CHILD,  /* that of its child of the same program, which is not its own */
+	EP_PLACE_HELD,   /* that which it holds a descriptor of */
+	EP_PLACE_NAMED,  /* a process's, or a path's: struct ep_proxy.where */
+	EP_PLACE_PARENT, /* the same, and the parent process tells the ports */
+};
+
+struct ep_proxy {
+	enum ep_proxy_place place;
+	const char *where; /* a pid in decimal, or a path */
+};
+
+/* proxies.c: fills proxy_* from exe and argv if the process is a known userland proxy. No I/O. */
+void ep_proxy_parse(struct ep_arena *a, struct ep_proc *p, struct ep_proxy *ret);
+/* proxies_place.c: the same, and the namespace it connects in; proc_fd: /proc. */
+void ep_proxy_find(struct ep_snapshot *s, int proc_fd, struct ep_proc *p);
 
 /* ---- cgroups ---- */
 

@@ -9,9 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_ARGS    64
-#define MAX_CMDLINE 4096
-
 /* Up to size - 1 bytes of a file, NUL-terminated; length or -errno. */
 static ssize_t read_at(int dir_fd, const char *name, char *buf, size_t size)
 {
@@ -37,10 +34,10 @@ static ssize_t read_at(int dir_fd, const char *name, char *buf, size_t size)
 
 static void read_argv(struct ep_arena *a, int dir_fd, struct ep_proc *p)
 {
-	char buf[MAX_CMDLINE + 1];
+	char buf[EP_MAX_CMDLINE + 1];
 	ssize_t len = read_at(dir_fd, "cmdline", buf, sizeof(buf));
 
-	for (char *at = buf; len > 0 && at < buf + len && p->argv.n < MAX_ARGS;) {
+	for (char *at = buf; len > 0 && at < buf + len && p->argv.n < EP_MAX_ARGS;) {
 		size_t n = strlen(at);
 
 		*ep_push(a, &p->argv) = ep_strndup(a, at, n);
@@ -81,15 +78,47 @@ static const char *read_link(struct ep_arena *a, int dir_fd, const char *name)
 	return n > 0 ? ep_strndup(a, buf, (size_t)n) : NULL;
 }
 
-struct ep_proc *ep_proc_read_at(struct ep_snapshot *s, int proc_fd, int pid)
+static int open_pid(int proc_fd, int pid)
 {
-	char name[16], comm[64];
-	struct ep_proc *p;
-	const char *link;
-	int dir_fd;
+	char name[16];
 
 	snprintf(name, sizeof(name), "%d", pid);
-	dir_fd = openat(proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return openat(proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+int ep_proc_parent(int proc_fd, int pid)
+{
+	int dir_fd = open_pid(proc_fd, pid);
+	char buf[2048];
+	const char *line = NULL;
+
+	if (dir_fd < 0)
+		return 0;
+	if (read_at(dir_fd, "status", buf, sizeof(buf)) >= 0)
+		line = strstr(buf, "\nPPid:");
+	close(dir_fd);
+	return line ? (int)strtol(line + 6, NULL, 10) : 0;
+}
+
+bool ep_proc_command(struct ep_arena *a, int proc_fd, struct ep_proc *p)
+{
+	int dir_fd = open_pid(proc_fd, p->pid);
+
+	if (dir_fd < 0)
+		return false;
+	p->exe = read_link(a, dir_fd, "exe");
+	read_argv(a, dir_fd, p);
+	close(dir_fd);
+	return true;
+}
+
+struct ep_proc *ep_proc_read_at(struct ep_snapshot *s, int proc_fd, int pid)
+{
+	int dir_fd = open_pid(proc_fd, pid);
+	struct ep_proc *p;
+	const char *link;
+	char comm[64];
+
 	if (dir_fd < 0)
 		return NULL;
 	if (read_at(dir_fd, "comm", comm, sizeof(comm)) < 0) {
@@ -107,7 +136,7 @@ struct ep_proc *ep_proc_read_at(struct ep_snapshot *s, int proc_fd, int pid)
 	p->uid = read_uid(dir_fd);
 	read_argv(s->arena, dir_fd, p);
 	read_cgroup(s->arena, dir_fd, p);
-	ep_proc_find_proxy(p);
+	ep_proxy_find(s, proc_fd, p);
 	close(dir_fd);
 	*ep_push(s->arena, &s->procs) = p;
 	if (!link)
@@ -141,74 +170,4 @@ struct ep_proc *ep_collect_proc(struct ep_snapshot *s, int pid)
 	if (p)
 		ep_container_attach(s, p);
 	return p;
-}
-
-/* ---- userland proxies ---- */
-
-/* The value of -name, --name or -name=value; NULL if it is not there. */
-static const char *option(const struct ep_proc *p, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (size_t i = 1; i < p->argv.n; i++) {
-		const char *arg = p->argv.v[i];
-
-		if (*arg != '-')
-			continue;
-		arg += arg[1] == '-' ? 2 : 1;
-		if (strncmp(arg, name, len))
-			continue;
-		if (arg[len] == '=')
-			return arg + len + 1;
-		if (!arg[len])
-			return i + 1 < p->argv.n ? p->argv.v[i + 1] : NULL;
-	}
-	return NULL;
-}
-
-/* docker-proxy -proto tcp -host-ip A -host-port P -container-ip A -container-port P [-use-listen-fd] */
-static void docker_proxy(struct ep_proc *p)
-{
-	const char *proto = option(p, "proto"), *ip = option(p, "container-ip"),
-		   *port = option(p, "container-port");
-	struct ep_addr addr;
-	uint64_t num;
-
-	if ((proto && strcmp(proto, "tcp")) || !ip || !port || !ep_addr_parse(ip, &addr) ||
-	    !ep_parse_u64(port, UINT16_MAX, &num) || !num)
-		return;
-	p->proxy_target = addr;
-	p->proxy_port = (uint16_t)num;
-}
-
-static const struct {
-	const char *kind; /* base name of its program */
-	void (*parse)(struct ep_proc *p);
-} proxies[] = {
-	{"docker-proxy", docker_proxy},
-	{"rootlesskit-docker-proxy", docker_proxy},
-};
-
-/* Base name of its program: of the file, since argv[0] is what the process says about itself. */
-static bool runs(const struct ep_proc *p, const char *name)
-{
-	static const char deleted[] = " (deleted)";
-	const char *path = p->exe ? p->exe : p->argv.n ? p->argv.v[0] : "";
-	const char *slash = strrchr(path, '/');
-	size_t len = strlen(name);
-
-	path = slash ? slash + 1 : path;
-	return !strncmp(path, name, len) && (!path[len] || !strcmp(path + len, deleted));
-}
-
-void ep_proc_find_proxy(struct ep_proc *p)
-{
-	for (size_t i = 0; i < EP_ARRAY_SIZE(proxies); i++) {
-		if (!runs(p, proxies[i].kind))
-			continue;
-		proxies[i].parse(p);
-		if (p->proxy_target.len)
-			p->proxy_kind = proxies[i].kind;
-		return;
-	}
 }

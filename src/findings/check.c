@@ -176,7 +176,7 @@ bool ep_holds_for_container(const struct ep_check *c, const struct ep_listener *
 
 	if (!p)
 		return false;
-	if (p->proxy_kind || p->proxy_target.len)
+	if (p->proxy_target.len)
 		return true;
 	if (!p->comm || strcmp(p->comm, "dockerd"))
 		return false;

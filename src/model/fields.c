@@ -169,11 +169,16 @@ REC(rec_container, container_t, F(STR, container_t, runtime), F(STR, container_t
     FREC(VEC, container_t, addrs, rec_container_addr),
     FREC(VEC, container_t, published, rec_published));
 
+typedef struct ep_proxy_way way_t;
+REC(rec_proxy_way, way_t, F(U16, way_t, lo), F(U16, way_t, hi), F(ADDR, way_t, addr),
+    F(U16, way_t, port), F(U64, way_t, netns), F(BOOL, way_t, by_device), F(STR, way_t, name));
+
 typedef struct ep_proc proc_t;
 REC(rec_proc, proc_t, F(INT, proc_t, pid), F(STR, proc_t, comm), F(STR, proc_t, exe),
     F(STR, proc_t, cgroup), F(STR, proc_t, unit), F(STRS, proc_t, argv), F(U64, proc_t, netns),
     F(U32, proc_t, uid), FCUSTOM("container", ep_save_container, ep_load_container),
-    F(ADDR, proc_t, proxy_target), F(U16, proc_t, proxy_port), F(STR, proc_t, proxy_kind));
+    F(ADDR, proc_t, proxy_target), F(U16, proc_t, proxy_port), F(STR, proc_t, proxy_kind),
+    FREC(VEC, proc_t, proxy_ways, rec_proxy_way));
 
 typedef struct ep_listener listener_t;
 REC(rec_listener, listener_t, F(U64, listener_t, netns), F(ADDR, listener_t, addr),

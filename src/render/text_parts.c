@@ -38,6 +38,8 @@ static const char *delivered(struct ep_text *t, const struct ep_snapshot *s,
 	if (o->via.n)
 		text = ep_sprintf(t->a, "%s, via %s (pid %d)", text,
 				  ep_text_escape(t, o->via.v[0]->comm), o->via.v[0]->pid);
+	if (o->reason)
+		text = ep_sprintf(t->a, "%s; %s", text, ep_text_escape(t, o->reason));
 	return text;
 }
 

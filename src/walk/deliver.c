@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The socket that takes a SYN: inet_lookup_listener(), inet6_lookup_listener(); proxies are followed. */
+/* The socket that takes a SYN: inet_lookup_listener(), inet6_lookup_listener(). */
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "walk/engine.h"
+#include "walk/path.h"
 
 /* ---- one listener against the packet ---- */
 
@@ -158,9 +158,13 @@ static const struct group *pick_group(struct ep_walk *w, groups *g)
 	return best;
 }
 
-/* systemd holds sockets for units it starts: rather the unit's own process. */
+/* systemd holds sockets for units it starts: rather the unit's own process. What a proxy starts may
+ * hold its sockets as well, by inheritance: rather the proxy. */
 static const struct ep_proc *holder(const struct ep_listener *l)
 {
+	ep_each(p, &l->procs)
+		if ((*p)->proxy_kind)
+			return *p;
 	ep_each(p, &l->procs)
 		if ((*p)->pid != 1)
 			return *p;
@@ -181,7 +185,7 @@ static bool same_owner(const struct ep_listener *x, const struct ep_listener *y)
 		return p == q;
 	return p->container == q->container && (p->container || (p->unit && q->unit)) &&
 	       same_text(p->unit, q->unit) && same_text(p->exe, q->exe) && p->netns == q->netns &&
-	       !p->proxy_target.len && !q->proxy_target.len;
+	       !p->proxy_kind && !q->proxy_kind;
 }
 
 static const struct ep_listener *pick_member(struct ep_walk *w, const struct group *g)
@@ -219,25 +223,6 @@ const struct ep_listener *ep_listener_lookup(struct ep_walk *w)
 }
 
 /* ---- delivery ---- */
-
-/* The proxy opens a connection of its own. */
-static void follow_proxy(struct ep_walk *w, const struct ep_proc *proxy)
-{
-	struct ep_pkt p = {
-		.alen = proxy->proxy_target.len,
-		.daddr = proxy->proxy_target,
-		.dport = proxy->proxy_port,
-		.saddr = {.var = EP_VAR_SADDR},
-	};
-
-	*ep_push(w->arena, &w->via) = proxy;
-	p.sport.var = ep_w_var(w, EP_VAR_UNKNOWN, 16, ep_iv_range(w->arena, 1, 65535),
-			       "the proxy's source port");
-	w->p = p;
-	if (proxy->netns && ep_netns_find(w->s, proxy->netns))
-		w->ns = ep_netns_find(w->s, proxy->netns);
-	ep_w_send(w);
-}
 
 static void local_step(struct ep_walk *w, const struct ep_listener *l)
 {
@@ -283,11 +268,10 @@ void ep_w_deliver(struct ep_walk *w)
 		return;
 	}
 	p = holder(l);
-	if (p && p->proxy_target.len && w->via.n < 4) {
-		follow_proxy(w, p);
-		return;
-	}
 	w->listener = l;
 	w->receiver = p;
-	ep_w_end(w, EP_DELIVERED, NULL);
+	if (!p || !p->proxy_kind)
+		ep_w_end(w, EP_DELIVERED, NULL);
+	else
+		ep_path_proxy(w, p, l);
 }

@@ -20,6 +20,11 @@ void ep_path_lookup(struct ep_walk *w, bool output, struct ep_fib *ret);
 void ep_path_route_step(struct ep_walk *w, const struct ep_fib *f);
 /* A destination that no packet goes to: ends the run. */
 void ep_path_dead_end(struct ep_walk *w, const struct ep_fib *f);
+/*
+ * proxy.c: w->listener's w->receiver passes connections on. Its own connection is followed; where its
+ * target is not known it is the receiver, and the outcome says so. Ends the run.
+ */
+void ep_path_proxy(struct ep_walk *w, const struct ep_proc *proxy, const struct ep_listener *l);
 /* LOCAL_IN and the socket. */
 void ep_path_input(struct ep_walk *w);
 

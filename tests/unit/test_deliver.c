@@ -198,6 +198,7 @@ static void proxy_is_followed(void **state)
 	struct ep_proc *web = net_proc(x, x->c1, 11, "web");
 	const struct ep_outcome *o;
 
+	proxy->proxy_kind = "docker-proxy";
 	proxy->proxy_target = net_addr("172.18.0.2");
 	proxy->proxy_port = 8443;
 	net_listener(x, x->host, "0.0.0.0", 443, proxy);

@@ -175,10 +175,11 @@ static void proxies_by_argv(void **state)
 	(void)state;
 	for (size_t i = 0; i < EP_ARRAY_SIZE(proxies); i++) {
 		struct ep_proc p = {.exe = proxies[i].exe};
+		struct ep_proxy proxy;
 
 		for (size_t k = 0; proxies[i].argv[k]; k++)
 			*ep_push(a, &p.argv) = proxies[i].argv[k];
-		ep_proc_find_proxy(&p);
+		ep_proxy_parse(a, &p, &proxy);
 		if (!proxies[i].target) {
 			assert_null(p.proxy_kind);
 			assert_int_equal(p.proxy_target.len, 0);
