@@ -223,6 +223,7 @@ struct ep_nft_table {
 	EP_VEC(struct ep_nft_chain *) chains;
 	EP_VEC(struct ep_nft_set *) sets;
 	EP_VEC(struct ep_nft_obj *) objs;
+	const struct ep_netns *ns; /* whose table it is; NULL where nobody said */
 };
 
 struct ep_nft {
@@ -295,6 +296,7 @@ struct ep_xt_table {
 	uint32_t valid_hooks;
 	bool loaded;
 	EP_VEC(struct ep_xt_chain *) chains;
+	const struct ep_netns *ns; /* whose table it is; NULL where nobody said */
 };
 
 struct ep_xt {
@@ -470,6 +472,8 @@ void ep_snapshot_free(struct ep_snapshot *s); /* takes NULL */
 
 struct ep_netns *ep_netns_find(const struct ep_snapshot *s, uint64_t ino); /* NULL if unknown */
 struct ep_netns *ep_netns_add(struct ep_snapshot *s, uint64_t ino);        /* finds or adds */
+/* Notes with each table of ns that it is of ns; for those who make tables. */
+void ep_netns_own_tables(struct ep_netns *ns);
 /* Loads what is missing of need; 0, or negative errno with ns->failed set. */
 int ep_netns_need(struct ep_snapshot *s, struct ep_netns *ns, unsigned need);
 /* Rules of a chain, elements of a set, on demand; 0 or negative errno. */
@@ -491,11 +495,12 @@ void ep_source_set(struct ep_snapshot *s, const char *name, enum ep_status st, c
 /* nft syntax, e.g. `iifname != "br-1" tcp dport 443 dnat to 172.18.0.2:443`; arena string, escaped. */
 const char *ep_nft_rule_text(struct ep_arena *a, const struct ep_nft_chain *c,
 			     const struct ep_nft_rule *r);
-/* iptables syntax, e.g. `! -i br-1 -p tcp --dport 443 -j DNAT --to-destination 172.18.0.2:443`. */
+/* As iptables-save: `! -i br-1 -p tcp -m tcp --dport 443 -j DNAT --to-destination 172.18.0.2:443`. */
 const char *ep_xt_rule_text(struct ep_arena *a, const struct ep_xt_table *t,
 			    const struct ep_xt_rule *r);
-/* One xt extension alone (also inside nft rules); family AF_*. */
-void ep_xt_ext_text(struct ep_buf *out, const struct ep_xt_ext *x, bool is_target, uint8_t family);
+/* One xt extension alone (also inside nft rules); family AF_*; ns (or NULL) knows names of ipsets. */
+void ep_xt_ext_text(struct ep_buf *out, const struct ep_xt_ext *x, bool is_target, uint8_t family,
+		    const struct ep_netns *ns);
 
 /* ---- saving and loading ---- */
 

@@ -393,6 +393,7 @@ struct ep_snapshot *ep_snapshot_from_json(const char *text, size_t len, char *er
 		ok = ep_load_rec(&l, &ep_rec_snapshot, s, j) && check(&l, s);
 		ep_each(n, &s->netns) {
 			ok = ok && check_nft(&l, &(*n)->nft) && check_xt(&l, &(*n)->xt);
+			ep_netns_own_tables(*n);
 		}
 		ok = ok && ep_load_check(&l, s);
 	}

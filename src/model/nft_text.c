@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A rule in nft's language: the loop over its expressions, pieces of text, and registers. */
 #include "model/nft_text.h"
+#include "model/xt_text.h"
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -30,14 +31,12 @@ void ep_text_add(struct ep_nft_text *t, const char *fmt, ...)
 		vsnprintf(s, (size_t)n + 1, fmt, ap);
 		va_end(ap);
 	}
-	*ep_push(t->a, &t->pieces) =
-		(struct ep_piece){s == text ? ep_strdup(t->a, s) : s, EP_RANK_LAST};
+	*ep_push(t->a, &t->pieces) = s == text ? ep_strdup(t->a, s) : s;
 }
 
 void ep_text_add_buf(struct ep_nft_text *t, struct ep_buf *b)
 {
-	*ep_push(t->a, &t->pieces) =
-		(struct ep_piece){ep_strdup(t->a, ep_buf_str(b)), EP_RANK_LAST};
+	*ep_push(t->a, &t->pieces) = ep_strdup(t->a, ep_buf_str(b));
 	ep_buf_free(b);
 }
 
@@ -266,19 +265,6 @@ static uint8_t l3_of_family(uint8_t family)
 											   0;
 }
 
-/* Few pieces, and mostly in order: insertion, which keeps the order of equals. */
-static void sort_by_rank(struct ep_nft_text *t)
-{
-	for (size_t i = 1; i < t->pieces.n; i++) {
-		struct ep_piece p = t->pieces.v[i];
-		size_t k = i;
-
-		for (; k > 0 && t->pieces.v[k - 1].rank > p.rank; k--)
-			t->pieces.v[k] = t->pieces.v[k - 1];
-		t->pieces.v[k] = p;
-	}
-}
-
 /* Joins the pieces; a longer text ends in "...". */
 static const char *join(struct ep_nft_text *t)
 {
@@ -286,13 +272,13 @@ static const char *join(struct ep_nft_text *t)
 	const char *ret;
 
 	ep_each(p, &t->pieces) {
-		if (!p->text || !*p->text)
+		if (!*p || !**p)
 			continue;
-		if (b.len + strlen(p->text) > TEXT_MAX) {
+		if (b.len + strlen(*p) > TEXT_MAX) {
 			ep_buf_puts(&b, " ...");
 			break;
 		}
-		ep_buf_printf(&b, "%s%s", b.len ? " " : "", p->text);
+		ep_buf_printf(&b, "%s%s", b.len ? " " : "", *p);
 	}
 	ret = ep_strdup(t->a, ep_buf_str(&b));
 	ep_buf_free(&b);
@@ -305,7 +291,6 @@ const char *ep_nft_rule_text(struct ep_arena *a, const struct ep_nft_chain *c,
 	struct ep_nft_text t = {
 		.a = a,
 		.chain = c,
-		.xt = c->table && c->table->xtables,
 		.l3 = c->table ? l3_of_family(c->table->family) : 0,
 		.l4 = -1,
 		.l3_piece = -1,
@@ -313,7 +298,12 @@ const char *ep_nft_rule_text(struct ep_arena *a, const struct ep_nft_chain *c,
 		.ll_piece = -1,
 		.gte_piece = -1,
 	};
+	struct ep_xt_rule xt;
 
+	if (c->table && c->table->xtables && ep_xt_rule_of_nft(a, c, r, &xt))
+		return ep_xt_rule_text(
+			a, &(struct ep_xt_table){.family = c->table->family, .ns = c->table->ns},
+			&xt);
 	ep_each(e, &r->exprs)
 		handler_of(e)(&t, e);
 	if (r->comment && !has_xt_comment(r)) {
@@ -323,7 +313,5 @@ const char *ep_nft_rule_text(struct ep_arena *a, const struct ep_nft_chain *c,
 		ep_nft_put_quoted(&b, r->comment, strlen(r->comment));
 		ep_text_add_buf(&t, &b);
 	}
-	if (t.xt)
-		sort_by_rank(&t);
 	return join(&t);
 }

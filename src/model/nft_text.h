@@ -37,19 +37,13 @@ struct ep_load {
 	bool is_payload, is_l4, is_l3, is_ll;
 };
 
-struct ep_piece {
-	const char *text; /* NULL: dropped */
-	uint8_t rank;     /* iptables' order of its basic options; others come behind them */
-};
-
 struct ep_nft_text {
 	struct ep_arena *a;
 	const struct ep_nft_chain *chain;
 	struct ep_load regs[EP_TEXT_REGS];
-	EP_VEC(struct ep_piece) pieces;
-	bool xt;    /* the rule is iptables-nft's: options of iptables */
-	uint8_t l3; /* NFPROTO_*, 0 unknown */
-	int l4;     /* IPPROTO_*, -1 unknown */
+	ep_strs pieces; /* "" was dropped */
+	uint8_t l3;     /* NFPROTO_*, 0 unknown */
+	int l4;         /* IPPROTO_*, -1 unknown */
 	/* Pieces that only say what a later one implies; -1 none. */
 	int l3_piece, l4_piece, ll_piece;
 	/* "x >= lo", which "x <= hi" makes a range */
@@ -63,7 +57,6 @@ typedef void (*ep_nft_text_fn)(struct ep_nft_text *t, const struct ep_expr *e);
 /* ---- pieces (nft_text.c) ---- */
 
 void ep_text_add(struct ep_nft_text *t, const char *fmt, ...) EP_PRINTF(2, 3);
-#define EP_RANK_LAST 9
 /* Takes b's text, and frees it. */
 void ep_text_add_buf(struct ep_nft_text *t, struct ep_buf *b);
 void ep_text_unknown(struct ep_nft_text *t, const struct ep_expr *e);
@@ -111,10 +104,8 @@ void ep_text_drop_implied(struct ep_nft_text *t, uint8_t base);
 /* NFPROTO_* or IPPROTO_* that is known of the header at base. */
 uint16_t ep_text_proto_of(const struct ep_nft_text *t, uint8_t base);
 
-/* ---- matches, for both dialects (nft_text_match.c) ---- */
+/* ---- masks (nft_text_calc.c) ---- */
 
-/* left is a name of nft's; op "" or "!= " etc. */
-void ep_text_relation(struct ep_nft_text *t, const char *left, const char *op, const char *right);
 /* Bits of a mask that are one run: their offset from the first bit, and count; false if not. */
 bool ep_text_mask_run(const uint8_t *mask, uint32_t len, unsigned *ret_first, unsigned *ret_bits);
 

@@ -33,7 +33,7 @@ uint16_t ep_text_proto_of(const struct ep_nft_text *t, uint8_t base)
 static void drop(struct ep_nft_text *t, int *piece)
 {
 	if (*piece >= 0)
-		t->pieces.v[*piece].text = NULL;
+		t->pieces.v[*piece] = NULL;
 	*piece = -1;
 }
 
@@ -41,8 +41,6 @@ void ep_text_drop_implied(struct ep_nft_text *t, uint8_t base)
 {
 	bool is_icmp = t->l4 == IPPROTO_ICMP || t->l4 == IPPROTO_ICMPV6;
 
-	if (t->xt)
-		return;
 	if (base == NFT_PAYLOAD_LL_HEADER)
 		drop(t, &t->ll_piece);
 	if (base == NFT_PAYLOAD_TRANSPORT_HEADER)

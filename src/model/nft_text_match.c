@@ -2,7 +2,6 @@
 /* Comparisons: of a value, of its prefix, of some bits, of flags, with a range. */
 #include "model/nft_text.h"
 
-#include <ctype.h>
 #include <linux/in.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -12,85 +11,6 @@ static const char *const cmp_ops[] = {
 	[NFT_CMP_EQ] = "",     [NFT_CMP_NEQ] = "!= ", [NFT_CMP_LT] = "< ",
 	[NFT_CMP_LTE] = "<= ", [NFT_CMP_GT] = "> ",   [NFT_CMP_GTE] = ">= ",
 };
-
-/* ---- both dialects ---- */
-
-/* Names of nft's that iptables has an option for, in iptables' order. */
-static const struct option {
-	const char *name, *module, *option;
-	uint8_t rank;
-} options[] = {
-	{"ip saddr", "", "-s", 1},
-	{"ip6 saddr", "", "-s", 1},
-	{"ip daddr", "", "-d", 2},
-	{"ip6 daddr", "", "-d", 2},
-	{"iifname", "", "-i", 3},
-	{"oifname", "", "-o", 4},
-	{"meta l4proto", "", "-p", 5},
-	{"ip protocol", "", "-p", 5},
-	{"ip6 nexthdr", "", "-p", 5},
-	{"tcp sport", "", "--sport", EP_RANK_LAST},
-	{"tcp dport", "", "--dport", EP_RANK_LAST},
-	{"udp sport", "", "--sport", EP_RANK_LAST},
-	{"udp dport", "", "--dport", EP_RANK_LAST},
-	{"meta mark", "-m mark ", "--mark", EP_RANK_LAST},
-};
-
-static const struct option *option_of(const char *name)
-{
-	for (size_t i = 0; i < EP_ARRAY_SIZE(options); i++) {
-		if (!strcmp(options[i].name, name))
-			return &options[i];
-	}
-	return NULL;
-}
-
-/* "0x00004000/0x0000ffff" as "0x4000/0xffff". */
-static void shorten_hex(char *s)
-{
-	char *out = s;
-
-	while (*s) {
-		*out++ = *s++;
-		if (out[-1] == 'x')
-			for (; *s == '0' && s[1] && s[1] != '/'; s++)
-				;
-	}
-	*out = 0;
-}
-
-/* iptables writes interfaces without quotes, their beginnings with "+", and ranges with ":". */
-static const char *xt_value(struct ep_nft_text *t, const char *option, const char *right)
-{
-	size_t n = strlen(right);
-	char *s = ep_strdup(t->a, right);
-
-	if (s[0] == '"' && n >= 2) {
-		s[n - 1] = 0;
-		s++;
-		n -= 2;
-		if (n && s[n - 1] == '*')
-			s[n - 1] = '+';
-	} else if (!strcmp(option, "--mark")) {
-		shorten_hex(s);
-	} else if (option[1] == '-' && strchr(s, '-')) {
-		*strchr(s, '-') = ':';
-	}
-	return s;
-}
-
-void ep_text_relation(struct ep_nft_text *t, const char *left, const char *op, const char *right)
-{
-	const struct option *o = t->xt ? option_of(left) : NULL;
-
-	if (o && (!*op || !strcmp(op, "!= "))) {
-		ep_text_add(t, "%s%s%s %s", o->module, *op ? "! " : "", o->option,
-			    xt_value(t, o->option, right));
-		t->pieces.v[t->pieces.n - 1].rank = o->rank;
-	} else {
-		ep_text_add(t, "%s %s%s", left, op, right);
-	}
-}
 
 /* ---- values ---- */
 
@@ -129,7 +49,8 @@ static bool prefix_under_mask(struct ep_nft_text *t, const struct ep_load *l, co
 		bits = 0;
 	else if (!ep_text_mask_run(l->mask, len, &first, &bits) || first)
 		return false;
-	ep_text_relation(t, p->text, op, ep_sprintf(t->a, "%s/%u", value_text(t, p, v, len), bits));
+	ep_text_add(t, "%s %s%s", p->text, op,
+		    ep_sprintf(t->a, "%s/%u", value_text(t, p, v, len), bits));
 	return true;
 }
 
@@ -141,10 +62,6 @@ static const char *flag_names(struct ep_nft_text *t, enum ep_nft_type type, uint
 	ep_nft_put_flags(&b, type, flags, ",");
 	ret = ep_strdup(t->a, ep_buf_str(&b));
 	ep_buf_free(&b);
-	if (t->xt) {
-		for (char *p = ret; *p; p++)
-			*p = (char)toupper((unsigned char)*p);
-	}
 	return ret;
 }
 
@@ -161,10 +78,7 @@ static bool flags_under_mask(struct ep_nft_text *t, const struct ep_load *l, uin
 	val = ep_nft_value_num(v, len, p->host);
 	mask = flag_names(t, p->type, ep_nft_value_num(l->mask, len, p->host));
 	want = val ? flag_names(t, p->type, val) : "";
-	if (t->xt && p->type == EP_NFT_TCP_FLAG)
-		ep_text_add(t, "%s--tcp-flags %s %s", op == NFT_CMP_NEQ ? "! " : "", mask,
-			    val ? want : "NONE");
-	else if (val)
+	if (val)
 		ep_text_add(t, "%s %s%s / %s", p->text, cmp_ops[op], want, mask);
 	else
 		ep_text_add(t, "%s %s%s", p->text, op == NFT_CMP_EQ ? "! " : "", mask);
@@ -180,12 +94,6 @@ static void cmp_masked(struct ep_nft_text *t, const struct ep_load *l, uint64_t 
 	if (plain &&
 	    (prefix_under_mask(t, l, op_text, v, len) || flags_under_mask(t, l, op, v, len)))
 		return;
-	if (t->xt && plain && op <= NFT_CMP_NEQ && option_of(l->parts[0].text)) {
-		ep_text_relation(t, l->parts[0].text, op_text,
-				 ep_sprintf(t->a, "%s/%s", value_text(t, &l->parts[0], v, len),
-					    value_text(t, &l->parts[0], l->mask, len)));
-		return;
-	}
 	ep_text_add(t, "%s %s%s", ep_text_of(t, l), op == NFT_CMP_EQ ? "== " : op_text,
 		    value_text(t, &l->parts[0], v, len));
 }
@@ -234,7 +142,7 @@ static bool closes_range(struct ep_nft_text *t, const struct ep_load *l, uint64_
 		ep_text_put_range(&b, p, t->gte, v);
 	else
 		ep_nft_put_range(&b, p->type, t->gte, v, len, p->host);
-	ep_text_relation(t, p->text, "", ep_buf_str(&b));
+	ep_text_add(t, "%s %s", p->text, ep_buf_str(&b));
 	ep_buf_free(&b);
 	return true;
 }
@@ -254,12 +162,12 @@ static void cmp_parts(struct ep_nft_text *t, const struct ep_load *l, const char
 			return;
 		value = value_text(t, p, v + at, n);
 		if (!*op)
-			ep_text_relation(t, p->text, op, value);
+			ep_text_add(t, "%s %s%s", p->text, op, value);
 		left = ep_sprintf(t->a, "%s%s%s", left, *left ? " . " : "", p->text);
 		right = ep_sprintf(t->a, "%s%s%s", right, *right ? " . " : "", value);
 	}
 	if (*op)
-		ep_text_relation(t, left, op, right);
+		ep_text_add(t, "%s %s%s", left, op, right);
 }
 
 void ep_text_cmp(struct ep_nft_text *t, const struct ep_expr *e)
@@ -313,6 +221,7 @@ void ep_text_range(struct ep_nft_text *t, const struct ep_expr *e)
 		ep_text_put_range(&b, &l->parts[0], lo, hi);
 	else
 		ep_nft_put_range(&b, EP_NFT_NONE, lo, hi, lo_len, false);
-	ep_text_relation(t, ep_text_of(t, l), op == NFT_RANGE_NEQ ? "!= " : "", ep_buf_str(&b));
+	ep_text_add(t, "%s %s%s", ep_text_of(t, l), op == NFT_RANGE_NEQ ? "!= " : "",
+		    ep_buf_str(&b));
 	ep_buf_free(&b);
 }

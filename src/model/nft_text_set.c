@@ -146,7 +146,7 @@ void ep_text_lookup(struct ep_nft_text *t, const struct ep_expr *e)
 	}
 	content = set_text(t, set, name, sreg);
 	if (!ep_attr_has(e, NFTA_LOOKUP_DREG))
-		ep_text_relation(t, key, inverted ? "!= " : "", content);
+		ep_text_add(t, "%s %s%s", key, inverted ? "!= " : "", content);
 	else if (dreg == NFT_REG_VERDICT)
 		ep_text_add(t, "%s vmap %s", key, content);
 	else

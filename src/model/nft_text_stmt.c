@@ -33,20 +33,19 @@ static const char *flags_text(struct ep_arena *a, uint64_t flags, const struct f
 
 static const struct {
 	int32_t code;
-	const char *nft, *xt;
+	const char *name;
 } verdicts[] = {
-	{NF_ACCEPT, "accept", "-j ACCEPT"}, {NF_DROP, "drop", "-j DROP"},
-	{NF_QUEUE, "queue", "-j QUEUE"},    {NFT_RETURN, "return", "-j RETURN"},
-	{NFT_JUMP, "jump", "-j"},           {NFT_GOTO, "goto", "-g"},
-	{NFT_CONTINUE, "continue", ""},     {NFT_BREAK, "break", "break"},
+	{NF_ACCEPT, "accept"},      {NF_DROP, "drop"},    {NF_QUEUE, "queue"},
+	{NFT_RETURN, "return"},     {NFT_JUMP, "jump"},   {NFT_GOTO, "goto"},
+	{NFT_CONTINUE, "continue"}, {NFT_BREAK, "break"},
 };
 
-static void put_verdict(struct ep_buf *out, const struct ep_verdict *v, bool xt)
+void ep_text_put_verdict(struct ep_buf *out, const struct ep_verdict *v)
 {
 	for (size_t i = 0; i < EP_ARRAY_SIZE(verdicts); i++) {
 		if (verdicts[i].code != (v->code < 0 ? v->code : v->code & NF_VERDICT_MASK))
 			continue;
-		ep_buf_puts(out, xt ? verdicts[i].xt : verdicts[i].nft);
+		ep_buf_puts(out, verdicts[i].name);
 		if (v->chain) {
 			ep_buf_puts(out, " ");
 			ep_buf_put_escaped(out, v->chain, strlen(v->chain));
@@ -56,16 +55,11 @@ static void put_verdict(struct ep_buf *out, const struct ep_verdict *v, bool xt)
 	ep_buf_printf(out, "[verdict %d]", v->code);
 }
 
-void ep_text_put_verdict(struct ep_buf *out, const struct ep_verdict *v)
-{
-	put_verdict(out, v, false);
-}
-
 void ep_text_verdict(struct ep_nft_text *t, const struct ep_verdict *v)
 {
 	struct ep_buf b = {0};
 
-	put_verdict(&b, v, t->xt);
+	ep_text_put_verdict(&b, v);
 	ep_text_add_buf(t, &b);
 }
 
@@ -272,16 +266,14 @@ static void text_log(struct ep_nft_text *t, const struct ep_expr *e)
 	uint64_t group = ep_attr_num(e, NFTA_LOG_GROUP, 0);
 	struct ep_buf b = {0};
 
-	ep_buf_puts(&b, t->xt ? "-j NFLOG" : "log");
+	ep_buf_puts(&b, "log");
 	if (prefix && *prefix) {
-		ep_buf_puts(&b, t->xt ? " --nflog-prefix " : " prefix ");
+		ep_buf_puts(&b, " prefix ");
 		ep_nft_put_quoted(&b, prefix, strlen(prefix));
 	}
 	if (level != NFT_LOGLEVEL_WARNING && level < EP_ARRAY_SIZE(levels))
 		ep_buf_printf(&b, " level %s", levels[level]);
-	if (t->xt && group)
-		ep_buf_printf(&b, " --nflog-group %u", (unsigned)group);
-	else if (!t->xt && ep_attr_has(e, NFTA_LOG_GROUP))
+	if (ep_attr_has(e, NFTA_LOG_GROUP))
 		ep_buf_printf(&b, " group %u", (unsigned)group);
 	if (ep_attr_num(e, NFTA_LOG_SNAPLEN, 0))
 		ep_buf_printf(&b, " snaplen %u", (unsigned)ep_attr_num(e, NFTA_LOG_SNAPLEN, 0));
@@ -319,15 +311,6 @@ static const char *bytes_text(struct ep_arena *a, uint64_t n)
 	return ep_sprintf(a, "%llu %s", (unsigned long long)n, units[i]);
 }
 
-/* iptables writes "2/sec", and leaves out the burst that it has by itself. */
-static void text_xt_limit(struct ep_nft_text *t, uint64_t rate, uint64_t seconds, uint64_t burst)
-{
-	ep_text_add(t, "-m limit --limit %llu/%.*s", (unsigned long long)rate,
-		    seconds <= 60 ? 3 : 4, time_unit(t->a, seconds));
-	if (burst && burst != 5)
-		ep_text_add(t, "--limit-burst %llu", (unsigned long long)burst);
-}
-
 static void text_limit(struct ep_nft_text *t, const struct ep_expr *e)
 {
 	bool bytes = ep_attr_num(e, NFTA_LIMIT_TYPE, 0) == NFT_LIMIT_PKT_BYTES;
@@ -337,10 +320,6 @@ static void text_limit(struct ep_nft_text *t, const struct ep_expr *e)
 	uint64_t seconds = ep_attr_num(e, NFTA_LIMIT_UNIT, 1);
 	const char *unit = time_unit(t->a, seconds);
 
-	if (t->xt && !bytes && !over) {
-		text_xt_limit(t, rate, seconds, burst);
-		return;
-	}
 	ep_text_add(t, "limit rate %s%s/%s", over ? "over " : "",
 		    bytes ? bytes_text(t->a, rate) :
 			    ep_sprintf(t->a, "%llu", (unsigned long long)rate),
@@ -434,7 +413,8 @@ static void xt_extension(struct ep_nft_text *t, const struct ep_expr *e, bool is
 		return;
 	}
 	ep_xt_ext_text(&b, &x, is_target,
-		       t->chain->table ? t->chain->table->family : NFPROTO_UNSPEC);
+		       t->chain->table ? t->chain->table->family : NFPROTO_UNSPEC,
+		       t->chain->table ? t->chain->table->ns : NULL);
 	s = ep_buf_str(&b);
 	ep_text_add(t, "%s", s + strspn(s, " "));
 	ep_buf_free(&b);

@@ -49,6 +49,14 @@ struct ep_netns *ep_netns_add(struct ep_snapshot *s, uint64_t ino)
 	return ns;
 }
 
+void ep_netns_own_tables(struct ep_netns *ns)
+{
+	ep_each(t, &ns->nft.tables)
+		(*t)->ns = ns;
+	ep_each(t, &ns->xt.tables)
+		(*t)->ns = ns;
+}
+
 static int not_saved(struct ep_netns *ns)
 {
 	if (!ns->failed)
@@ -72,6 +80,7 @@ int ep_netns_need(struct ep_snapshot *s, struct ep_netns *ns, unsigned need)
 		return r;
 	}
 	ns->have |= missing;
+	ep_netns_own_tables(ns);
 	return 0;
 }
 

@@ -112,12 +112,100 @@ void ep_xt_put_bits(struct ep_buf *b, unsigned bits, const struct ep_xt_word *wo
 		}
 }
 
-void ep_xt_put_set(struct ep_buf *b, const char *option, uint16_t index, unsigned dims,
+static const char *set_name(const struct ep_netns *ns, uint16_t index)
+{
+	for (size_t i = 0; ns && i < ns->ipsets.n; i++)
+		if (ns->ipsets.v[i]->index == index)
+			return ns->ipsets.v[i]->name;
+	return NULL;
+}
+
+void ep_xt_put_set(const struct ep_xt_text *t, const char *option, uint16_t index, unsigned dims,
 		   unsigned flags)
 {
-	ep_buf_printf(b, " %s #%u ", option, index);
+	struct ep_buf *b = t->b;
+	const char *name = set_name(t->ns, index);
+
+	if (name) {
+		ep_buf_printf(b, " %s ", option);
+		ep_buf_put_escaped(b, name, strlen(name));
+		ep_buf_puts(b, " ");
+	} else {
+		ep_buf_printf(b, " %s #%u ", option, index);
+	}
 	for (unsigned d = 1; d <= dims && d <= IPSET_DIM_MAX; d++)
 		ep_buf_printf(b, "%s%s", d > 1 ? "," : "", flags & 1u << d ? "src" : "dst");
+}
+
+/* iptables' own names, then those of /etc/protocols. */
+static const struct ep_xt_word protocols[] = {
+	{IPPROTO_TCP, "tcp"},
+	{IPPROTO_SCTP, "sctp"},
+	{IPPROTO_UDP, "udp"},
+	{IPPROTO_UDPLITE, "udplite"},
+	{IPPROTO_ICMP, "icmp"},
+	{IPPROTO_ICMPV6, "ipv6-icmp"},
+	{IPPROTO_ESP, "esp"},
+	{IPPROTO_AH, "ah"},
+	{IPPROTO_MH, "mobility-header"},
+	{IPPROTO_IGMP, "igmp"},
+	{3, "ggp"},
+	{IPPROTO_IPIP, "ipencap"},
+	{5, "st"},
+	{IPPROTO_EGP, "egp"},
+	{9, "igp"},
+	{IPPROTO_PUP, "pup"},
+	{20, "hmp"},
+	{IPPROTO_IDP, "xns-idp"},
+	{27, "rdp"},
+	{29, "iso-tp4"},
+	{IPPROTO_DCCP, "dccp"},
+	{36, "xtp"},
+	{37, "ddp"},
+	{38, "idpr-cmtp"},
+	{IPPROTO_IPV6, "ipv6"},
+	{IPPROTO_ROUTING, "ipv6-route"},
+	{IPPROTO_FRAGMENT, "ipv6-frag"},
+	{45, "idrp"},
+	{IPPROTO_RSVP, "rsvp"},
+	{IPPROTO_GRE, "gre"},
+	{57, "skip"},
+	{IPPROTO_NONE, "ipv6-nonxt"},
+	{IPPROTO_DSTOPTS, "ipv6-opts"},
+	{73, "rspf"},
+	{81, "vmtp"},
+	{88, "eigrp"},
+	{89, "ospf"},
+	{93, "ax.25"},
+	{94, "ipip"},
+	{97, "etherip"},
+	{98, "encap"},
+	{IPPROTO_PIM, "pim"},
+	{108, "ipcomp"},
+	{112, "vrrp"},
+	{115, "l2tp"},
+	{124, "isis"},
+	{133, "fc"},
+	{137, "mpls-in-ip"},
+	{138, "manet"},
+	{139, "hip"},
+	{140, "shim6"},
+	{141, "wesp"},
+	{142, "rohc"},
+	{143, "ethernet"},
+	{0, NULL},
+};
+
+void ep_xt_put_protocol(struct ep_buf *b, unsigned proto)
+{
+	const struct ep_xt_word *w = protocols;
+
+	while (w->name && w->value != proto)
+		w++;
+	if (w->name)
+		ep_buf_puts(b, w->name);
+	else
+		ep_buf_printf(b, "%u", proto);
 }
 
 /* ---- extensions ---- */
@@ -149,15 +237,27 @@ static const char *shown_name(const struct ep_xt_ext *x, bool is_target)
 	return i.match_flags & XT_CONNTRACK_STATE_ALIAS ? "state" : x->name;
 }
 
-static void options(struct ep_buf *out, const struct ep_xt_ext *x, bool is_target, uint8_t family)
+static const struct ep_xt_text_row *const matches[] = {
+	ep_xt_text_usual, ep_xt_text_unusual, ep_xt_text_headers, ep_xt_text_rare, NULL,
+};
+
+static const struct ep_xt_text_row *const targets[] = {
+	ep_xt_text_targets,
+	ep_xt_text_targets_rare,
+	NULL,
+};
+
+static void options(struct ep_buf *out, const struct ep_xt_ext *x, bool is_target, uint8_t family,
+		    const struct ep_netns *ns)
 {
 	_Alignas(16) uint8_t info[EP_XT_TEXT_MAX] = {};
-	const struct ep_xt_text_row *r =
-		find(is_target ? ep_xt_text_targets : ep_xt_text_usual, x, family);
-	struct ep_xt_text t = {.b = out, .rev = x->rev, .v6 = family == AF_INET6, .info = info};
+	const struct ep_xt_text_row *r = NULL;
+	struct ep_xt_text t = {
+		.b = out, .rev = x->rev, .v6 = family == AF_INET6, .info = info, .ns = ns};
 
-	if (!r && !is_target)
-		r = find(ep_xt_text_unusual, x, family);
+	for (const struct ep_xt_text_row *const *table = is_target ? targets : matches;
+	     *table && !r; table++)
+		r = find(*table, x, family);
 	if (!r) {
 		ep_buf_printf(out, " [%u bytes]", x->len);
 		return;
@@ -168,40 +268,17 @@ static void options(struct ep_buf *out, const struct ep_xt_ext *x, bool is_targe
 		r->fn(&t);
 }
 
-void ep_xt_ext_text(struct ep_buf *out, const struct ep_xt_ext *x, bool is_target, uint8_t family)
+void ep_xt_ext_text(struct ep_buf *out, const struct ep_xt_ext *x, bool is_target, uint8_t family,
+		    const struct ep_netns *ns)
 {
 	const char *name = shown_name(x, is_target);
 
 	ep_buf_puts(out, is_target ? "-j " : "-m ");
 	ep_buf_put_escaped(out, name, strlen(name));
-	options(out, x, is_target, family);
+	options(out, x, is_target, family, ns);
 }
 
 /* ---- rules ---- */
-
-static const struct ep_xt_word protocols[] = {
-	{IPPROTO_TCP, "tcp"},
-	{IPPROTO_UDP, "udp"},
-	{IPPROTO_UDPLITE, "udplite"},
-	{IPPROTO_ICMP, "icmp"},
-	{IPPROTO_ICMPV6, "ipv6-icmp"},
-	{IPPROTO_ESP, "esp"},
-	{IPPROTO_AH, "ah"},
-	{IPPROTO_MH, "ipv6-mh"},
-	{IPPROTO_SCTP, "sctp"},
-	{IPPROTO_DCCP, "dccp"},
-	{IPPROTO_IGMP, "igmp"},
-	{IPPROTO_GRE, "gre"},
-	{0, NULL},
-};
-
-static const char *protocol_name(unsigned proto)
-{
-	for (const struct ep_xt_word *w = protocols; w->name; w++)
-		if (w->value == proto)
-			return w->name;
-	return NULL;
-}
 
 static void put_addr(struct ep_buf *b, const char *option, const struct ep_addr *addr,
 		     const struct ep_addr *mask, bool invert)
@@ -227,7 +304,6 @@ static void put_iface(struct ep_buf *b, const char *option, const char *name, co
 
 static void put_ip(struct ep_buf *b, const struct ep_xt_table *t, const struct ep_xt_rule *r)
 {
-	const char *proto = protocol_name(r->proto);
 	unsigned inv = r->invflags;
 
 	put_addr(b, "-s", &r->src, &r->smask, inv & IPT_INV_SRCIP);
@@ -236,10 +312,8 @@ static void put_ip(struct ep_buf *b, const struct ep_xt_table *t, const struct e
 	put_iface(b, "-o", r->oif, r->oif_mask, inv & IPT_INV_VIA_OUT);
 	if (r->proto) {
 		ep_xt_put_not(b, inv & XT_INV_PROTO);
-		if (proto)
-			ep_buf_printf(b, " -p %s", proto);
-		else
-			ep_buf_printf(b, " -p %u", r->proto);
+		ep_buf_puts(b, " -p ");
+		ep_xt_put_protocol(b, r->proto);
 	}
 	if (t->family == AF_INET && r->flags & IPT_F_FRAG) {
 		ep_xt_put_not(b, inv & IPT_INV_FRAG);
@@ -247,14 +321,6 @@ static void put_ip(struct ep_buf *b, const struct ep_xt_table *t, const struct e
 	}
 	if (t->family == AF_INET6 && r->flags & IP6T_F_TOS)
 		ep_buf_printf(b, " [tos 0x%02x]", r->tos);
-}
-
-/* "-p tcp -m tcp --dport 80": iptables takes it without the second word, and so do people. */
-static bool implied(const struct ep_xt_rule *r, const struct ep_xt_ext *m)
-{
-	const char *proto = protocol_name(r->proto);
-
-	return proto && !(r->invflags & XT_INV_PROTO) && !strcmp(proto, m->name);
 }
 
 static void put_verdict(struct ep_buf *b, const struct ep_xt_table *t, const struct ep_xt_rule *r)
@@ -268,7 +334,7 @@ static void put_verdict(struct ep_buf *b, const struct ep_xt_table *t, const str
 
 	if (r->verdict == EP_XT_TARGET) {
 		ep_buf_puts(b, " ");
-		ep_xt_ext_text(b, &r->target, true, t->family);
+		ep_xt_ext_text(b, &r->target, true, t->family, t->ns);
 	} else if (r->verdict == EP_XT_JUMP || r->verdict == EP_XT_GOTO) {
 		ep_buf_puts(b, r->verdict == EP_XT_JUMP ? " -j " : " -g ");
 		if (r->chain)
@@ -286,12 +352,8 @@ const char *ep_xt_rule_text(struct ep_arena *a, const struct ep_xt_table *t,
 
 	put_ip(&b, t, r);
 	ep_each(m, &r->matches) {
-		if (implied(r, m)) {
-			options(&b, m, false, t->family);
-			continue;
-		}
 		ep_buf_puts(&b, " ");
-		ep_xt_ext_text(&b, m, false, t->family);
+		ep_xt_ext_text(&b, m, false, t->family, t->ns);
 	}
 	put_verdict(&b, t, r);
 	s = ep_strdup(a, b.len ? b.s + 1 : "");

@@ -160,12 +160,16 @@ static void iprange(const struct ep_xt_text *t)
 		put_iprange(t, "--dst-range", &i->dst_min, &i->dst_max, i->flags & IPRANGE_DST_INV);
 }
 
-static void put_set(const struct ep_xt_text *t, const struct xt_set_info *s, bool return_nomatch)
+static void put_set(const struct ep_xt_text *t, const struct xt_set_info *s, unsigned flags)
 {
 	ep_xt_put_not(t->b, s->flags & IPSET_INV_MATCH);
-	ep_xt_put_set(t->b, "--match-set", s->index, s->dim, s->flags);
-	if (return_nomatch)
+	ep_xt_put_set(t, "--match-set", s->index, s->dim, s->flags);
+	if (flags & IPSET_FLAG_RETURN_NOMATCH)
 		ep_buf_puts(t->b, " --return-nomatch");
+	if (flags & IPSET_FLAG_SKIP_COUNTER_UPDATE)
+		ep_buf_puts(t->b, " ! --update-counters");
+	if (flags & IPSET_FLAG_SKIP_SUBCOUNTER_UPDATE)
+		ep_buf_puts(t->b, " ! --update-subcounters");
 }
 
 static void put_set_counter(struct ep_buf *b, const char *what, unsigned op, uint64_t value)
@@ -183,9 +187,11 @@ static void set(const struct ep_xt_text *t)
 	const struct xt_set_info_match_v3 *v3 = t->info;
 	const struct xt_set_info_match_v4 *v4 = t->info;
 
-	put_set(t, &v3->match_set,
-		t->rev < 3 ? v3->match_set.flags & IPSET_RETURN_NOMATCH :
-			     (t->rev == 3 ? v3->flags : v4->flags) & IPSET_FLAG_RETURN_NOMATCH);
+	if (t->rev < 3)
+		put_set(t, &v3->match_set,
+			v3->match_set.flags & IPSET_RETURN_NOMATCH ? IPSET_FLAG_RETURN_NOMATCH : 0);
+	else
+		put_set(t, &v3->match_set, t->rev == 3 ? v3->flags : v4->flags);
 	if (t->rev == 3) {
 		put_set_counter(t->b, "packets", v3->packets.op, v3->packets.value);
 		put_set_counter(t->b, "bytes", v3->bytes.op, v3->bytes.value);

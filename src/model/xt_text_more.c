@@ -17,20 +17,22 @@
 #include <linux/netfilter/xt_limit.h>
 #include <linux/netfilter/xt_mac.h>
 #include <linux/netfilter/xt_pkttype.h>
-#include <linux/netfilter/xt_policy.h>
 #include <linux/netfilter/xt_quota.h>
 #include <linux/netfilter/xt_realm.h>
 #include <linux/netfilter/xt_recent.h>
 #include <linux/netfilter/xt_rpfilter.h>
 #include <linux/netfilter/xt_socket.h>
-#include <linux/netfilter/xt_string.h>
 #include <linux/netfilter/xt_tcpmss.h>
-#include <linux/netfilter/xt_time.h>
 #include <linux/netfilter_ipv4/ipt_ttl.h>
 
 #include "model/xt_text.h"
 
 /* ---- rates ---- */
+
+/* libxt_hashlimit's own defaults: milliseconds, and seconds of rates in bytes. */
+#define HASHLIMIT_BYTE_EXPIRE       15
+#define HASHLIMIT_BYTE_EXPIRE_BURST 60
+#define HASHLIMIT_GC_INTERVAL       1000
 
 /* "3/min": as libxt_limit's print_rate(), period in 1/scale of a second. */
 static void put_rate(struct ep_buf *b, uint64_t period, uint64_t scale)
@@ -65,10 +67,10 @@ static void limit(const struct ep_xt_text *t)
 		ep_buf_printf(t->b, " --limit-burst %u", i->burst);
 }
 
+/* The newest configuration, which the older ones are put into; their fields are the same. */
 struct hashlimit {
-	unsigned mode;
-	uint64_t avg, burst, scale;
-	unsigned srcmask, dstmask;
+	struct hashlimit_cfg3 c;
+	uint64_t scale;
 	const char *name;
 	size_t name_len;
 };
@@ -78,13 +80,76 @@ static struct hashlimit hashlimit_of(const struct ep_xt_text *t)
 	const struct xt_hashlimit_mtinfo1 *v1 = t->info;
 	const struct xt_hashlimit_mtinfo2 *v2 = t->info;
 	const struct xt_hashlimit_mtinfo3 *v3 = t->info;
+	struct hashlimit h = {.c = v3->cfg,
+			      .scale = XT_HASHLIMIT_SCALE_v2,
+			      .name = v3->name,
+			      .name_len = sizeof(v3->name)};
 
-#define HASHLIMIT(v, s)                                                                         \
-	((struct hashlimit){(v)->cfg.mode, (v)->cfg.avg, (v)->cfg.burst, (s), (v)->cfg.srcmask, \
-			    (v)->cfg.dstmask, (v)->name, sizeof((v)->name)})
-	return t->rev == 1 ? HASHLIMIT(v1, XT_HASHLIMIT_SCALE) :
-	       t->rev == 2 ? HASHLIMIT(v2, XT_HASHLIMIT_SCALE_v2) :
-			     HASHLIMIT(v3, XT_HASHLIMIT_SCALE_v2);
+#define CONFIG(v)                                                     \
+	((struct hashlimit_cfg3){.avg = (v)->cfg.avg,                 \
+				 .burst = (v)->cfg.burst,             \
+				 .mode = (v)->cfg.mode,               \
+				 .size = (v)->cfg.size,               \
+				 .max = (v)->cfg.max,                 \
+				 .gc_interval = (v)->cfg.gc_interval, \
+				 .expire = (v)->cfg.expire,           \
+				 .srcmask = (v)->cfg.srcmask,         \
+				 .dstmask = (v)->cfg.dstmask})
+	if (t->rev == 1)
+		h = (struct hashlimit){CONFIG(v1), XT_HASHLIMIT_SCALE, v1->name, sizeof(v1->name)};
+	else if (t->rev == 2)
+		h = (struct hashlimit){CONFIG(v2), h.scale, v2->name, sizeof(v2->name)};
+	return h;
+}
+
+/* The kernel counts what a unit of 16 bytes costs. */
+static void put_byte_rate(struct ep_buf *b, uint64_t cost, uint64_t burst)
+{
+	static const struct {
+		const char *name;
+		uint64_t bytes;
+	} units[] = {{"m", 1 << 20}, {"k", 1 << 10}, {"", 1}};
+	uint64_t r = ((cost ? UINT32_MAX / cost : UINT32_MAX) - 1) << XT_HASHLIMIT_BYTE_SHIFT;
+	unsigned i = 0;
+
+	for (; i + 1 < EP_ARRAY_SIZE(units); i++) {
+		uint32_t whole = (uint32_t)((r & ~(units[i].bytes - 1)) >> XT_HASHLIMIT_BYTE_SHIFT);
+
+		if (r >= units[i].bytes && UINT32_MAX / (whole + 1ull) == cost)
+			break;
+	}
+	ep_buf_printf(b, " %llu%sb/s", (unsigned long long)(r / units[i].bytes), units[i].name);
+	if (!burst)
+		return;
+	r *= burst;
+	for (i = 0; i + 1 < EP_ARRAY_SIZE(units) && r < units[i].bytes; i++)
+		;
+	ep_buf_printf(b, " --hashlimit-burst %llu%sb", (unsigned long long)(r / units[i].bytes),
+		      units[i].name);
+}
+
+/* What iptables sets the expiry to by itself, in milliseconds. */
+static uint64_t usual_expiry(const struct hashlimit *h)
+{
+	uint64_t scale = h->scale, mult[] = {86400 * scale, 3600 * scale, 60 * scale, scale};
+	unsigned i;
+
+	if (h->c.mode & XT_HASHLIMIT_BYTES)
+		return 1000 * (h->c.burst ? HASHLIMIT_BYTE_EXPIRE_BURST : HASHLIMIT_BYTE_EXPIRE);
+	for (i = 1; h->c.avg && i < EP_ARRAY_SIZE(mult); i++)
+		if (h->c.avg > mult[i] || mult[i] / h->c.avg < mult[i] % h->c.avg)
+			break;
+	return h->c.avg ? mult[i - 1] / scale * 1000 : 0;
+}
+
+static void put_hashlimit_rate(struct ep_buf *b, const struct hashlimit *h)
+{
+	if (h->c.mode & XT_HASHLIMIT_BYTES) {
+		put_byte_rate(b, h->c.avg, h->c.burst);
+	} else {
+		put_rate(b, h->c.avg, h->scale);
+		ep_buf_printf(b, " --hashlimit-burst %llu", (unsigned long long)h->c.burst);
+	}
 }
 
 static void hashlimit(const struct ep_xt_text *t)
@@ -97,23 +162,32 @@ static void hashlimit(const struct ep_xt_text *t)
 	struct hashlimit h = hashlimit_of(t);
 	unsigned full = t->v6 ? 128 : 32;
 
-	ep_buf_printf(t->b, " --hashlimit-%s", h.mode & XT_HASHLIMIT_INVERT ? "above" : "upto");
-	if (h.mode & (XT_HASHLIMIT_BYTES | XT_HASHLIMIT_RATE_MATCH))
-		ep_buf_puts(t->b, " [bytes]");
-	else
-		put_rate(t->b, h.avg, h.scale);
-	ep_buf_printf(t->b, " --hashlimit-burst %llu", (unsigned long long)h.burst);
-	if (h.mode & (XT_HASHLIMIT_HASH_SIP | XT_HASHLIMIT_HASH_SPT | XT_HASHLIMIT_HASH_DIP |
-		      XT_HASHLIMIT_HASH_DPT)) {
+	ep_buf_printf(t->b, " --hashlimit-%s", h.c.mode & XT_HASHLIMIT_INVERT ? "above" : "upto");
+	put_hashlimit_rate(t->b, &h);
+	if (h.c.mode & (XT_HASHLIMIT_HASH_SIP | XT_HASHLIMIT_HASH_SPT | XT_HASHLIMIT_HASH_DIP |
+			XT_HASHLIMIT_HASH_DPT)) {
 		ep_buf_puts(t->b, " --hashlimit-mode");
-		ep_xt_put_bits(t->b, h.mode, modes);
+		ep_xt_put_bits(t->b, h.c.mode, modes);
 	}
-	ep_buf_puts(t->b, " --hashlimit-name");
-	ep_xt_put_quoted(t->b, h.name, h.name_len);
-	if (h.srcmask != full)
-		ep_buf_printf(t->b, " --hashlimit-srcmask %u", h.srcmask);
-	if (h.dstmask != full)
-		ep_buf_printf(t->b, " --hashlimit-dstmask %u", h.dstmask);
+	ep_buf_puts(t->b, " --hashlimit-name ");
+	ep_buf_put_escaped(t->b, h.name, strnlen(h.name, h.name_len));
+	if (h.c.size)
+		ep_buf_printf(t->b, " --hashlimit-htable-size %u", h.c.size);
+	if (h.c.max)
+		ep_buf_printf(t->b, " --hashlimit-htable-max %u", h.c.max);
+	if (h.c.gc_interval != HASHLIMIT_GC_INTERVAL)
+		ep_buf_printf(t->b, " --hashlimit-htable-gcinterval %u", h.c.gc_interval);
+	if (h.c.expire != usual_expiry(&h))
+		ep_buf_printf(t->b, " --hashlimit-htable-expire %u", h.c.expire);
+	if (h.c.srcmask != full)
+		ep_buf_printf(t->b, " --hashlimit-srcmask %u", h.c.srcmask);
+	if (h.c.dstmask != full)
+		ep_buf_printf(t->b, " --hashlimit-dstmask %u", h.c.dstmask);
+	if (t->rev != 3 || !(h.c.mode & XT_HASHLIMIT_RATE_MATCH))
+		return;
+	ep_buf_puts(t->b, " --hashlimit-rate-match");
+	if (h.c.interval != 1)
+		ep_buf_printf(t->b, " --hashlimit-rate-interval %u", h.c.interval);
 }
 
 static void connlimit(const struct ep_xt_text *t)
@@ -177,7 +251,7 @@ static void connbytes(const struct ep_xt_text *t)
 
 	ep_xt_put_not(t->b, invert);
 	ep_buf_printf(t->b, " --connbytes %llu", invert ? to : from);
-	if (to && to != UINT64_MAX)
+	if ((invert ? from : to) && (invert ? from : to) != UINT64_MAX)
 		ep_buf_printf(t->b, ":%llu", invert ? from : to);
 	if (i->what < 3 && i->direction < 3)
 		ep_buf_printf(t->b, " --connbytes-mode %s --connbytes-dir %s", modes[i->what],
@@ -272,36 +346,6 @@ static void cgroup2(const struct ep_xt_text *t)
 	}
 }
 
-static void policy(const struct ep_xt_text *t)
-{
-	const struct xt_policy_info *i = t->info;
-
-	ep_buf_printf(t->b, " --dir %s --pol %s", i->flags & XT_POLICY_MATCH_IN ? "in" : "out",
-		      i->flags & XT_POLICY_MATCH_NONE ? "none" : "ipsec");
-	if (i->flags & XT_POLICY_MATCH_STRICT)
-		ep_buf_puts(t->b, " --strict");
-	for (unsigned k = 0; k < i->len && k < XT_POLICY_MAX_ELEM; k++) {
-		const struct xt_policy_elem *e = &i->pol[k];
-
-		if (e->match.reqid) {
-			ep_xt_put_not(t->b, e->invert.reqid);
-			ep_buf_printf(t->b, " --reqid %u", e->reqid);
-		}
-		if (e->match.proto) {
-			ep_xt_put_not(t->b, e->invert.proto);
-			ep_buf_printf(t->b, " --proto %s",
-				      e->proto == IPPROTO_ESP ? "esp" :
-				      e->proto == IPPROTO_AH  ? "ah" :
-								"ipcomp");
-		}
-		if (e->match.mode) {
-			ep_xt_put_not(t->b, e->invert.mode);
-			ep_buf_printf(t->b, " --mode %s",
-				      e->mode == XT_POLICY_MODE_TUNNEL ? "tunnel" : "transport");
-		}
-	}
-}
-
 /* ---- header fields ---- */
 
 static void length(const struct ep_xt_text *t)
@@ -374,35 +418,6 @@ static void realm(const struct ep_xt_text *t)
 	ep_xt_put_mark(t->b, "--realm", i->id, i->mask);
 }
 
-static void put_string(const struct ep_xt_text *t)
-{
-	const struct xt_string_info *i = t->info;
-	bool invert = t->rev ? i->u.v1.flags & XT_STRING_FLAG_INVERT : i->u.v0.invert;
-	size_t n = i->patlen < sizeof(i->pattern) ? i->patlen : sizeof(i->pattern);
-	bool text = true;
-
-	for (size_t k = 0; k < n; k++)
-		text &= i->pattern[k] >= 0x20 && i->pattern[k] < 0x7f;
-	ep_xt_put_not(t->b, invert);
-	if (text) {
-		ep_buf_puts(t->b, " --string");
-		ep_xt_put_quoted(t->b, i->pattern, n);
-	} else {
-		ep_buf_puts(t->b, " --hex-string \"|");
-		for (size_t k = 0; k < n; k++)
-			ep_buf_printf(t->b, "%02x", (unsigned char)i->pattern[k]);
-		ep_buf_puts(t->b, "|\"");
-	}
-	ep_buf_puts(t->b, " --algo ");
-	ep_buf_put_escaped(t->b, i->algo, strnlen(i->algo, sizeof(i->algo)));
-	if (i->from_offset)
-		ep_buf_printf(t->b, " --from %u", i->from_offset);
-	if (i->to_offset && i->to_offset != 0xffff)
-		ep_buf_printf(t->b, " --to %u", i->to_offset);
-	if (t->rev && i->u.v1.flags & XT_STRING_FLAG_IGNORECASE)
-		ep_buf_puts(t->b, " --icase");
-}
-
 /* ---- others ---- */
 
 static void helper(const struct ep_xt_text *t)
@@ -431,36 +446,6 @@ static void cpu(const struct ep_xt_text *t)
 	ep_buf_printf(t->b, " --cpu %u", i->cpu);
 }
 
-static void put_daytime(struct ep_buf *b, const char *option, unsigned s)
-{
-	ep_buf_printf(b, " %s %02u:%02u:%02u", option, s / 3600, s / 60 % 60, s % 60);
-}
-
-static void put_time(const struct ep_xt_text *t)
-{
-	static const struct ep_xt_word days[] = {{1 << 1, "Mon"}, {1 << 2, "Tue"}, {1 << 3, "Wed"},
-						 {1 << 4, "Thu"}, {1 << 5, "Fri"}, {1 << 6, "Sat"},
-						 {1 << 7, "Sun"}, {0, NULL}};
-	const struct xt_time_info *i = t->info;
-
-	if (i->daytime_start != XT_TIME_MIN_DAYTIME || i->daytime_stop != XT_TIME_MAX_DAYTIME) {
-		put_daytime(t->b, "--timestart", i->daytime_start);
-		put_daytime(t->b, "--timestop", i->daytime_stop);
-	}
-	if (i->monthdays_match != XT_TIME_ALL_MONTHDAYS)
-		ep_buf_printf(t->b, " [days of the month 0x%x]", i->monthdays_match);
-	if (i->weekdays_match != XT_TIME_ALL_WEEKDAYS) {
-		ep_buf_puts(t->b, " --weekdays");
-		ep_xt_put_bits(t->b, i->weekdays_match, days);
-	}
-	if (i->date_start || i->date_stop != INT32_MAX)
-		ep_buf_printf(t->b, " [from %u to %u]", i->date_start, i->date_stop);
-	if (i->flags & XT_TIME_LOCAL_TZ)
-		ep_buf_puts(t->b, " --kerneltz");
-	if (i->flags & XT_TIME_CONTIGUOUS)
-		ep_buf_puts(t->b, " --contiguous");
-}
-
 #define SIZE(T) sizeof(struct T)
 
 const struct ep_xt_text_row ep_xt_text_unusual[] = {
@@ -481,7 +466,6 @@ const struct ep_xt_text_row ep_xt_text_unusual[] = {
 	{"socket", 1, 3, SIZE(xt_socket_mtinfo1), 0, put_socket},
 	{"cgroup", 0, 0, SIZE(xt_cgroup_info_v0), 0, cgroup0},
 	{"cgroup", 2, 2, SIZE(xt_cgroup_info_v2), 0, cgroup2},
-	{"policy", 0, 0, SIZE(xt_policy_info), 0, policy},
 	{"length", 0, 0, SIZE(xt_length_info), 0, length},
 	{"ttl", 0, 0, SIZE(ipt_ttl_info), 0, ttl},
 	{"hl", 0, 0, SIZE(ipt_ttl_info), 0, ttl},
@@ -490,11 +474,9 @@ const struct ep_xt_text_row ep_xt_text_unusual[] = {
 	{"ecn", 0, 0, SIZE(xt_ecn_info), 0, ecn},
 	{"tcpmss", 0, 0, SIZE(xt_tcpmss_match_info), 0, tcpmss},
 	{"realm", 0, 0, SIZE(xt_realm_info), 0, realm},
-	{"string", 0, 1, SIZE(xt_string_info), 0, put_string},
 	{"helper", 0, 0, SIZE(xt_helper_info), 0, helper},
 	{"connlabel", 0, 0, SIZE(xt_connlabel_mtinfo), 0, connlabel},
 	{"eui64", 0, 0, 0, 0, NULL},
 	{"cpu", 0, 0, SIZE(xt_cpu_info), 0, cpu},
-	{"time", 0, 0, SIZE(xt_time_info), 0, put_time},
 	{NULL, 0, 0, 0, 0, NULL},
 };

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_synproxy.h>
 #include <linux/netfilter/xt_AUDIT.h>
@@ -154,6 +155,18 @@ static void connmark(const struct ep_xt_text *t)
 
 static void ct(const struct ep_xt_text *t)
 {
+	static const struct ep_xt_word ct_events[] = {{1 << IPCT_NEW, "new"},
+						      {1 << IPCT_RELATED, "related"},
+						      {1 << IPCT_DESTROY, "destroy"},
+						      {1 << IPCT_REPLY, "reply"},
+						      {1 << IPCT_ASSURED, "assured"},
+						      {1 << IPCT_PROTOINFO, "protoinfo"},
+						      {1 << IPCT_HELPER, "helper"},
+						      {1 << IPCT_MARK, "mark"},
+						      {1 << IPCT_NATSEQADJ, "natseqinfo"},
+						      {1 << IPCT_SECMARK, "secmark"},
+						      {0, NULL}};
+	static const struct ep_xt_word expect_events[] = {{1 << IPEXP_NEW, "new"}, {0, NULL}};
 	const struct xt_ct_target_info_v1 *i = t->info;
 	const char *zone = i->flags & XT_CT_ZONE_DIR_ORIG ? "--zone-orig" :
 			   i->flags & XT_CT_ZONE_DIR_REPL ? "--zone-reply" :
@@ -169,10 +182,14 @@ static void ct(const struct ep_xt_text *t)
 		ep_buf_puts(t->b, " --timeout");
 		ep_xt_put_quoted(t->b, i->timeout, sizeof(i->timeout));
 	}
-	if (i->ct_events)
-		ep_buf_printf(t->b, " --ctevents 0x%x", i->ct_events);
-	if (i->exp_events)
-		ep_buf_printf(t->b, " --expevents 0x%x", i->exp_events);
+	if (i->ct_events) {
+		ep_buf_puts(t->b, " --ctevents");
+		ep_xt_put_bits(t->b, i->ct_events, ct_events);
+	}
+	if (i->exp_events) {
+		ep_buf_puts(t->b, " --expevents");
+		ep_xt_put_bits(t->b, i->exp_events, expect_events);
+	}
 	if (i->flags & XT_CT_ZONE_MARK)
 		ep_buf_printf(t->b, " %s mark", zone);
 	else if (i->zone)
@@ -261,13 +278,13 @@ static void put_log(const struct ep_xt_text *t)
 			ep_buf_printf(t->b, " %s", w->name);
 }
 
-static void nflog(const struct ep_xt_text *t)
+static void put_nflog(const struct ep_xt_text *t, size_t prefix_size)
 {
-	const struct xt_nflog_info *i = t->info;
+	const struct ep_xt_nflog *i = t->info; /* begins as struct xt_nflog_info */
 
 	if (i->prefix[0]) {
 		ep_buf_puts(t->b, " --nflog-prefix");
-		ep_xt_put_quoted(t->b, i->prefix, sizeof(i->prefix));
+		ep_xt_put_quoted(t->b, i->prefix, prefix_size);
 	}
 	if (i->group)
 		ep_buf_printf(t->b, " --nflog-group %u", i->group);
@@ -277,6 +294,16 @@ static void nflog(const struct ep_xt_text *t)
 		ep_buf_printf(t->b, " --nflog-range %u", i->len);
 	if (i->threshold != XT_NFLOG_DEFAULT_THRESHOLD)
 		ep_buf_printf(t->b, " --nflog-threshold %u", i->threshold);
+}
+
+static void nflog(const struct ep_xt_text *t)
+{
+	put_nflog(t, sizeof(((struct xt_nflog_info *)NULL)->prefix));
+}
+
+static void nflog_nft(const struct ep_xt_text *t)
+{
+	put_nflog(t, sizeof(((struct ep_xt_nflog *)NULL)->prefix));
 }
 
 static void audit(const struct ep_xt_text *t)
@@ -374,7 +401,7 @@ static void synproxy(const struct ep_xt_text *t)
 static void put_change(const struct ep_xt_text *t, const char *option, const struct xt_set_info *s)
 {
 	if (s->index != IPSET_INVALID_ID)
-		ep_xt_put_set(t->b, option, s->index, s->dim, s->flags);
+		ep_xt_put_set(t, option, s->index, s->dim, s->flags);
 }
 
 static void set(const struct ep_xt_text *t)
@@ -388,8 +415,15 @@ static void set(const struct ep_xt_text *t)
 	if (t->rev >= 2 && (t->rev == 2 ? v2->timeout : v3->timeout) != UINT32_MAX)
 		ep_buf_printf(t->b, " --timeout %u", t->rev == 2 ? v2->timeout : v3->timeout);
 	put_change(t, "--del-set", &v3->del_set);
-	if (t->rev >= 3)
-		put_change(t, "--map-set", &v3->map_set);
+	if (t->rev < 3)
+		return;
+	put_change(t, "--map-set", &v3->map_set);
+	if (v3->flags & IPSET_FLAG_MAP_SKBMARK)
+		ep_buf_puts(t->b, " --map-mark");
+	if (v3->flags & IPSET_FLAG_MAP_SKBPRIO)
+		ep_buf_puts(t->b, " --map-prio");
+	if (v3->flags & IPSET_FLAG_MAP_SKBQUEUE)
+		ep_buf_puts(t->b, " --map-queue");
 }
 
 #define SIZE(T)  sizeof(struct T)
@@ -427,6 +461,7 @@ const struct ep_xt_text_row ep_xt_text_targets[] = {
 	{"NFQUEUE", 3, 3, SIZE(xt_NFQ_info_v3), 0, nfqueue},
 	{"LOG", 0, 0, SIZE(xt_log_info), 0, put_log},
 	{"NFLOG", 0, 0, SIZE(xt_nflog_info), 0, nflog},
+	{"NFLOG", 0, 0, SIZE(ep_xt_nflog), 0, nflog_nft},
 	{"TRACE", 0, 0, 0, 0, NULL},
 	{"AUDIT", 0, 0, SIZE(xt_audit_info), 0, audit},
 	{"DSCP", 0, 0, SIZE(xt_DSCP_info), 0, dscp},
@@ -438,7 +473,6 @@ const struct ep_xt_text_row ep_xt_text_targets[] = {
 	{"TEE", 1, 1, SIZE(xt_tee_tginfo), 0, tee},
 	{"ECN", 0, 0, SIZE(ipt_ECN_info), AF_INET, ecn},
 	{"IDLETIMER", 0, 0, SIZE(idletimer_tg_info), 0, idletimer},
-	{"IDLETIMER", 1, 1, SIZE(idletimer_tg_info_v1), 0, idletimer},
 	{"SYNPROXY", 0, 0, SIZE(nf_synproxy_info), 0, synproxy},
 	{"SET", 1, 1, SIZE(xt_set_info_target_v1), 0, set},
 	{"SET", 2, 2, SIZE(xt_set_info_target_v2), 0, set},

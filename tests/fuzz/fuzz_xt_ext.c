@@ -58,7 +58,7 @@ static void show(const struct ep_xt_ext *e, unsigned flags)
 	for (int is_target = 0; is_target < 2; is_target++) {
 		struct ep_buf b = {};
 
-		ep_xt_ext_text(&b, e, is_target, family);
+		ep_xt_ext_text(&b, e, is_target, family, NULL);
 		for (size_t i = 0; i < b.len; i++)
 			if ((uint8_t)b.s[i] < 0x20 || b.s[i] == 0x7f)
 				abort(); /* text is escaped */

@@ -3,10 +3,14 @@
  * Writes what a walk could ask of some namespaces as a saved snapshot, for tests:
  *
  *	snapshot --netns NAME [NAME...]
+ *	snapshot --rules NAME
  *
  * The first is the host; all are names of /run/netns. Other namespaces, listeners and processes are
  * left out, and what is of the machine or of the moment (inodes, pids, host name) becomes numbers
  * that are the same each time. A namespace keeps the part of its name after the last '-'.
+ *
+ * --rules writes the text of every rule of a namespace instead, a line each, with tabs between
+ * backend, family (NFPROTO_*), table, chain, handle (legacy: position) and text.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -167,6 +171,31 @@ static int write_json(const struct ep_snapshot *s)
 	return r;
 }
 
+static void write_rules(struct ep_snapshot *s, struct ep_netns *ns)
+{
+	for (uint16_t index = 0; ep_ipset_need(s, ns, index); index++)
+		;
+	ep_each(t, &ns->nft.tables) {
+		ep_each(c, &(*t)->chains) {
+			ep_each(r, &(*c)->rules)
+				printf("%s\t%u\t%s\t%s\t%llu\t%s\n",
+				       ep_backend_name((*t)->xtables ? EP_IPTABLES_NFT : EP_NFT),
+				       (*t)->family, (*t)->name, (*c)->name,
+				       (unsigned long long)r->handle,
+				       ep_nft_rule_text(s->arena, *c, r));
+		}
+	}
+	ep_each(t, &ns->xt.tables) {
+		ep_each(c, &(*t)->chains) {
+			ep_each(r, &(*c)->rules)
+				printf("%s\t%u\t%s\t%s\t%u\t%s\n",
+				       ep_backend_name(EP_IPTABLES_LEGACY), (*t)->family,
+				       (*t)->name, (*c)->name, r->position,
+				       ep_xt_rule_text(s->arena, *t, r));
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct ep_collect *c;
@@ -174,15 +203,17 @@ int main(int argc, char **argv)
 	char err[256];
 	int r = 0;
 
-	if (argc < 3 || strcmp(argv[1], "--netns"))
-		return fail("usage", "snapshot --netns NAME [NAME...]");
+	if (argc < 3 || (strcmp(argv[1], "--netns") && strcmp(argv[1], "--rules")))
+		return fail("usage", "snapshot --netns NAME [NAME...] | --rules NAME");
 	if (ep_collect_open(argv[2], &c, &k.s, err, sizeof(err)) < 0)
 		return fail(argv[2], err);
 	for (int i = 2; i < argc && !r; i++)
 		r = load(&k, argv[i]);
 	if (!r && ep_collect_changed(c, k.s))
 		r = fail(argv[2], "its rules changed while they were read");
-	if (!r) {
+	if (!r && !strcmp(argv[1], "--rules")) {
+		write_rules(k.s, k.netns.v[0]);
+	} else if (!r) {
 		scrub(&k);
 		r = write_json(k.s);
 	}

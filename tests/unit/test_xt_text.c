@@ -17,11 +17,7 @@
 static char *as_ours(struct ep_arena *a, const char *text)
 {
 	static const char *const changes[][2] = {
-		{"-p tcp -m tcp ", "-p tcp "},
-		{"-p udp -m udp ", "-p udp "},
-		{"-p icmp -m icmp ", "-p icmp "},
 		{"-set s1 ", "-set #0 "},
-		{" --datestop 2038-01-19T03:14:07", ""},
 		{"-set s2 ", "-set #1 "},
 		{"-set s3 ", "-set #2 "},
 	};
@@ -37,18 +33,6 @@ static char *as_ours(struct ep_arena *a, const char *text)
 	return s;
 }
 
-/* Rare enough to be shown by name and size alone. */
-static bool only_named(const char *text)
-{
-	static const char *const exts[] = {"-m u32 ",        "-m bpf ",  "-j HMARK ",
-					   "-m ipv6header ", "-m frag ", "-m rt "};
-
-	for (size_t i = 0; i < EP_ARRAY_SIZE(exts); i++)
-		if (strstr(text, exts[i]))
-			return true;
-	return false;
-}
-
 static void rules_read_like_iptables(void **state)
 {
 	struct ep_arena *a = ep_arena_new();
@@ -61,10 +45,6 @@ static void rules_read_like_iptables(void **state)
 		const char *text = ep_xt_rule_text(a, &t, xt_fixture_rule(a, f));
 		const char *want = as_ours(a, f->text);
 
-		if (only_named(f->text)) {
-			assert_non_null(strstr(text, " bytes]"));
-			continue;
-		}
 		if (strcmp(text, want)) {
 			fprintf(stderr, "ours: %s\nwant: %s\n", text, want);
 			bad++;
