@@ -30,8 +30,52 @@ struct ns_common {
 	unsigned int inum;
 };
 
+struct nf_hook_entry {
+	void *hook;
+	void *priv;
+};
+
+struct nf_hook_entries {
+	__u16 num_hook_entries;
+	struct nf_hook_entry hooks[0];
+};
+
+enum nf_hook_ops_type {
+	NF_HOOK_OP_UNDEFINED,
+	NF_HOOK_OP_NF_TABLES,
+};
+
+struct nf_hook_ops {
+	void *priv;
+	enum nf_hook_ops_type hook_ops_type : 8;
+	int priority;
+};
+
+struct nf_nat_lookup_hook_priv {
+	struct nf_hook_entries *entries;
+};
+
+struct nft_table {
+	__u64 handle;
+};
+
+struct nft_chain {
+	struct nft_table *table;
+	__u64 handle;
+};
+
+struct netns_nf {
+	struct nf_hook_entries *hooks_ipv4[5];
+	struct nf_hook_entries *hooks_ipv6[5];
+};
+
 struct net {
 	struct ns_common ns;
+	struct netns_nf nf;
+};
+
+struct nsproxy {
+	struct net *net_ns;
 };
 
 typedef struct {
@@ -106,6 +150,7 @@ struct task_struct {
 	char comm[16];
 	struct files_struct *files;
 	struct pid *thread_pid;
+	struct nsproxy *nsproxy;
 };
 
 #pragma clang attribute pop
@@ -115,6 +160,13 @@ struct seq_file;
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
+	__u64 session_id;
+	__u64 seq_num;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 struct bpf_iter__task_file {

@@ -332,6 +332,16 @@ struct ep_hook {
 	bool may_take; /* it could redirect, drop or answer packets */
 };
 
+/* A function at a netfilter hook; of one hook they stand in the order in which they run. */
+struct ep_hook_fn {
+	uint8_t family; /* AF_INET or AF_INET6: whose packets */
+	uint8_t hook;   /* NF_INET_* */
+	bool nat;       /* called by the NAT core, not by the hook */
+	bool nft;       /* a base chain, with these handles */
+	int32_t priority;
+	uint64_t table, chain;
+};
+
 /* ---- sockets, processes, containers ---- */
 
 struct ep_pod {
@@ -412,6 +422,7 @@ enum ep_need {
 		1 << 2, /* tables, base and other chains (no rules), sets (no elements), objects */
 	EP_NEED_XT = 1 << 3,    /* legacy tables, whole */
 	EP_NEED_HOOKS = 1 << 4, /* XDP, tc, sk_lookup… */
+	EP_NEED_ORDER = 1 << 5, /* the order of hook functions; none if the kernel does not tell */
 };
 
 struct ep_netns {
@@ -426,6 +437,7 @@ struct ep_netns {
 	EP_VEC(struct ep_route) routes;
 	EP_VEC(struct ep_policy) policies;
 	EP_VEC(struct ep_hook) hooks;
+	EP_VEC(struct ep_hook_fn) hook_fns;
 	EP_VEC(struct ep_ipset *) ipsets;
 	struct ep_nft nft;
 	struct ep_xt xt;

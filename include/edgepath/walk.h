@@ -17,8 +17,9 @@ struct ep_query {
 	bool has_src, has_sport; /* unset: all values */
 	struct ep_addr src;
 	uint16_t sport;
-	uint64_t netns;    /* where the packet enters (external) or starts (host) */
-	uint32_t ifindex;  /* arriving device for external; ignored for host */
+	uint64_t netns;   /* where the packet enters (external) or starts (host) */
+	uint32_t ifindex; /* arriving device for external; ignored for host */
+	bool reverse_ties; /* as if hook functions of equal priority had been loaded the other way round */
 	unsigned max_runs; /* bound on re-executions (splits); 0: default */
 };
 
@@ -104,6 +105,7 @@ struct ep_result {
 	struct ep_arena *arena;
 	EP_VEC(struct ep_outcome) outcomes; /* largest share of sources first */
 	bool split_limit;                   /* the bound on splits was hit: part of it is unknown */
+	bool ties; /* functions of equal priority were met whose order is that of their loading */
 	unsigned runs;
 };
 

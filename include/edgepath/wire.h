@@ -33,4 +33,16 @@ struct ep_wire_listener {
 	__u32 pad2;
 };
 
+#define EP_HOOK_FN_NFT 1 /* enum nf_hook_ops_type: NF_HOOK_OP_NF_TABLES */
+
+/* One function at one hook; the records of a hook come in the order in which they run. */
+struct ep_wire_hook_fn {
+	__u64 table, chain; /* handles, if it is an nft base chain */
+	__s32 priority;
+	__u8 family; /* AF_INET or AF_INET6: whose packets */
+	__u8 hook;   /* NF_INET_* */
+	__u8 nat;    /* called by the NAT core, not by the hook */
+	__u8 type;   /* enum nf_hook_ops_type */
+};
+
 #endif

@@ -24,6 +24,7 @@ static const struct {
 	{EP_NEED_NFT, "nft", ep_collect_nft},
 	{EP_NEED_XT, "iptables-legacy", ep_collect_xtables},
 	{EP_NEED_HOOKS, "hooks", ep_collect_hooks},
+	{EP_NEED_ORDER, "hook-order", ep_collect_hook_order},
 };
 
 /* A source that failed is asked again at the next need: it must not find its half-read data. */
@@ -39,6 +40,8 @@ static void forget(struct ep_netns *ns, unsigned need)
 		ns->xt.tables.n = 0;
 	if (need & EP_NEED_HOOKS)
 		ns->hooks.n = 0;
+	if (need & EP_NEED_ORDER)
+		ns->hook_fns.n = 0;
 }
 
 static int provide_netns(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, unsigned need)

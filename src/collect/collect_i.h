@@ -19,6 +19,7 @@ int ep_collect_links(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
 int ep_collect_routes(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
 /* hooks.c: XDP, tc, sk_lookup and netfilter BPF programs in the packet's way */
 int ep_collect_hooks(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
+int ep_collect_hook_order(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
 /* nft.c */
 int ep_collect_nft(struct ep_snapshot *s,
 		   struct ep_netns *ns) EP_MUST; /* tables, chains, sets; generation */

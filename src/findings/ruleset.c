@@ -170,12 +170,59 @@ static void ties(struct ep_check *c, const struct ep_netns *ns, uint8_t family)
 			f = ep_finding_new(c, "order-undefined", EP_SEV_INFO, NULL, NULL, NULL);
 			if (f)
 				ep_finding_gist(c, f,
-						"%s and %s translate at one priority (%d), and the "
-						"kernel does not tell which comes first; for the "
-						"ports looked at it makes no difference",
+						"%s and %s translate at one priority (%d): which "
+						"comes first is a matter of which was loaded last; "
+						"for the ports looked at it makes no difference",
 						b.v[i].name, b.v[j].name, b.v[i].priority);
 			return;
 		}
+}
+
+/* Who would receive if rules of one priority had been loaded the other way round; NULL if the same. */
+static const char *other_way_round(struct ep_check *c, const struct ep_answer *a)
+{
+	const struct ep_outcome *now = ep_main_outcome(a->result), *then;
+	struct ep_query q = a->query;
+	const char *text = NULL;
+	struct ep_result *r;
+
+	if (!a->result->ties || !now)
+		return NULL;
+	q.reverse_ties = true;
+	r = ep_walk(c->s, &q, c->spec->without);
+	then = ep_main_outcome(r);
+	if (then) {
+		struct ep_who w = ep_who_of_outcome(now), x = ep_who_of_outcome(then);
+
+		if (then->verdict != now->verdict || !ep_who_same(&w, &x) ||
+		    then->final.port != now->final.port)
+			text = x.kind == EP_WHO_NONE ? ep_sprintf(c->arena, "nobody (%s)",
+								  ep_verdict_name(then->verdict)) :
+						       ep_who_text(c->arena, &x);
+	}
+	ep_result_free(r);
+	return text;
+}
+
+static bool report_tie(struct ep_check *c, const struct ep_answer *a)
+{
+	const char *why = tie_of(a->result), *other = why ? NULL : other_way_round(c, a);
+	struct ep_finding *f;
+
+	if (!why && !other)
+		return false;
+	f = ep_finding_new(c, "order-undefined", EP_SEV_WARNING, a, NULL, NULL);
+	if (!f)
+		return true;
+	if (why)
+		ep_finding_gist(c, f, "who receives depends on which rules were loaded last: %s",
+				ep_escape(c->arena, why, strlen(why)));
+	else
+		ep_finding_gist(c, f,
+				"who receives depends on which rules of one priority were loaded "
+				"last: loaded the other way round, it is %s",
+				other);
+	return true;
 }
 
 void ep_find_order_undefined(struct ep_check *c)
@@ -183,19 +230,9 @@ void ep_find_order_undefined(struct ep_check *c)
 	struct ep_netns *ns = ep_netns_find(c->s, c->s->host_netns);
 	bool matters = false;
 
-	ep_each(a, &c->answers) {
-		const char *why = a->origin == EP_EXTERNAL ? tie_of(a->result) : NULL;
-		struct ep_finding *f;
-
-		if (!why)
-			continue;
-		matters = true;
-		f = ep_finding_new(c, "order-undefined", EP_SEV_WARNING, a, NULL, NULL);
-		if (f)
-			ep_finding_gist(c, f,
-					"who receives depends on which rules were loaded last: %s",
-					ep_escape(c->arena, why, strlen(why)));
-	}
+	ep_each(a, &c->answers)
+		if (a->origin == EP_EXTERNAL)
+			matters |= report_tie(c, a);
 	if (!matters && ns && !ep_netns_need(c->s, ns, EP_NEED_NFT | EP_NEED_XT)) {
 		ties(c, ns, NFPROTO_IPV4);
 		ties(c, ns, NFPROTO_IPV6);

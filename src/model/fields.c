@@ -150,6 +150,11 @@ typedef struct ep_hook hook_t;
 REC(rec_hook, hook_t, F(STR, hook_t, kind), F(U32, hook_t, ifindex), F(STR, hook_t, name),
     F(U32, hook_t, prog_id), F(BOOL, hook_t, may_take));
 
+typedef struct ep_hook_fn hook_fn_t;
+REC(rec_hook_fn, hook_fn_t, F(U8, hook_fn_t, family), F(U8, hook_fn_t, hook),
+    F(BOOL, hook_fn_t, nat), F(BOOL, hook_fn_t, nft), F(INT, hook_fn_t, priority),
+    F(U64, hook_fn_t, table), F(U64, hook_fn_t, chain));
+
 typedef struct ep_pod pod_t;
 REC(rec_pod, pod_t, F(STR, pod_t, ns), F(STR, pod_t, name), F(STR, pod_t, container),
     F(STR, pod_t, uid));
@@ -192,12 +197,13 @@ REC(rec_netns, netns_t, F(U64, netns_t, ino), F(STR, netns_t, name), F(INT, netn
     F(U32, netns_t, have), F(STR, netns_t, failed), FREC(VEC, netns_t, links, rec_link),
     FREC(VEC, netns_t, addrs, rec_ifaddr), FREC(VEC, netns_t, routes, rec_route),
     FREC(VEC, netns_t, policies, rec_policy), FREC(VEC, netns_t, hooks, rec_hook),
-    FREC(PVEC, netns_t, ipsets, rec_ipset), FREC(REC, netns_t, nft, rec_nft),
-    FREC(REC, netns_t, xt, rec_xt), F(INT, netns_t, ip_forward), F(INT, netns_t, forwarding6_all),
-    F(INT, netns_t, rp_filter_all), F(INT, netns_t, route_localnet_all),
-    F(INT, netns_t, accept_local_all), F(INT, netns_t, bridge_nf_call_ip),
-    F(INT, netns_t, bridge_nf_call_ip6), F(INT, netns_t, conntrack_count),
-    F(INT, netns_t, tcp_l3mdev_accept), F(INT, netns_t, fwmark_reflect));
+    FREC(VEC, netns_t, hook_fns, rec_hook_fn), FREC(PVEC, netns_t, ipsets, rec_ipset),
+    FREC(REC, netns_t, nft, rec_nft), FREC(REC, netns_t, xt, rec_xt), F(INT, netns_t, ip_forward),
+    F(INT, netns_t, forwarding6_all), F(INT, netns_t, rp_filter_all),
+    F(INT, netns_t, route_localnet_all), F(INT, netns_t, accept_local_all),
+    F(INT, netns_t, bridge_nf_call_ip), F(INT, netns_t, bridge_nf_call_ip6),
+    F(INT, netns_t, conntrack_count), F(INT, netns_t, tcp_l3mdev_accept),
+    F(INT, netns_t, fwmark_reflect));
 
 /* Containers before processes before listeners: later ones refer to earlier ones. */
 typedef struct ep_snapshot snapshot_t;

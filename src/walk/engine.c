@@ -320,6 +320,7 @@ struct ep_outcome *ep_run_once(struct ep_explore *x, const unsigned *given, size
 	start_walk(&w);
 	if (!w.ended)
 		ep_w_end(&w, EP_UNKNOWN, "the walk came to no end");
+	x->result->ties |= w.met_tie;
 	o = keep_outcome(x, &w);
 	/* Of the given ones only the answers matter: their sets are with the run that met them first. */
 	ep_each(c, &w.trace) {

@@ -90,7 +90,7 @@ struct ep_walk {
 	EP_VEC(struct ep_state) states; /* what was asked by ep_w_state() */
 	ep_strs now;
 	/* answer of this run; set once by ep_w_end() */
-	bool ended, martian;
+	bool ended, martian, met_tie;
 	enum ep_outcome_verdict verdict;
 	const char *reason;
 	const struct ep_listener *listener;

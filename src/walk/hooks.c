@@ -156,14 +156,42 @@ static const char *fn_name(struct ep_walk *w, const struct hook_fn *f)
 	return f->nat ? "nat" : "conntrack";
 }
 
+/* Its place among the functions that were listed for the hook; -1 if it is not there. */
+static long place_of(const struct ep_walk *w, const struct hook_fn *f, bool nat)
+{
+	uint8_t af = w->p.alen == 4 ? AF_INET : AF_INET6;
+
+	for (size_t i = 0; i < w->ns->hook_fns.n; i++) {
+		const struct ep_hook_fn *k = &w->ns->hook_fns.v[i];
+
+		if (k->family != af || k->hook != w->hooknum || k->nat != nat ||
+		    k->nft != (f->nft != NULL) || k->priority != f->priority)
+			continue;
+		if (!f->nft || (k->table == f->nft->table->handle && k->chain == f->nft->handle))
+			return (long)i;
+	}
+	return -1;
+}
+
 /*
  * Does y run before x, of two at one priority? nf_hook_entries_grow() puts the newer one first. In
- * one table the handles tell which is newer; otherwise the kernel does not tell.
+ * one table the handles tell which is newer; otherwise only the kernel's own list does.
  */
 static bool runs_before(struct ep_walk *w, const struct hook_fn *y, const struct hook_fn *x)
 {
+	bool nat = y->xt ? !strcmp(y->xt->name, "nat") : y->nft && is_nat(y->nft);
+	long at_x = -1, at_y = -1;
+
 	if (y->nft && x->nft && y->nft->table == x->nft->table)
 		return y->nft->handle > x->nft->handle;
+	if (w->hooknum < NF_INET_NUMHOOKS && !ep_netns_need(w->s, w->ns, EP_NEED_ORDER)) {
+		at_x = place_of(w, x, nat);
+		at_y = place_of(w, y, nat);
+	}
+	if (at_x >= 0 && at_y >= 0 && at_x != at_y) {
+		w->met_tie = true;
+		return (at_y < at_x) != w->q->reverse_ties;
+	}
 	return !ep_w_unknown(w, "%s and %s have the same priority %d, their order is not told",
 			     fn_name(w, x), fn_name(w, y), x->priority);
 }

@@ -9,6 +9,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/xt_CT.h>
+#include <linux/netfilter_ipv4.h>
 
 #include "walk/engine.h"
 
@@ -134,6 +135,17 @@ static bool nft_tracks(struct ep_walk *w, bool load, unsigned *budget)
 	return false;
 }
 
+/* Conntrack's own function is among those listed for prerouting. */
+static bool conntrack_hooked(const struct ep_walk *w)
+{
+	ep_each(f, &w->ns->hook_fns)
+		if (f->family == (w->p.alen == 4 ? AF_INET : AF_INET6) &&
+		    f->hook == NF_INET_PRE_ROUTING && !f->nft && !f->nat &&
+		    f->priority == NF_IP_PRI_CONNTRACK)
+			return true;
+	return false;
+}
+
 static int find_out(struct ep_walk *w)
 {
 	uint8_t af = w->p.alen == 4 ? AF_INET : AF_INET6;
@@ -144,6 +156,8 @@ static int find_out(struct ep_walk *w)
 	ep_each(t, &w->ns->xt.tables)
 		if ((*t)->family == af && xt_tracks(*t))
 			return CT_ON;
+	if (!ep_netns_need(w->s, w->ns, EP_NEED_ORDER) && w->ns->hook_fns.n)
+		return conntrack_hooked(w) ? CT_ON : CT_OFF;
 	if (nft_tracks(w, true, &budget))
 		return CT_ON;
 	if (!budget || w->ns->conntrack_count != 0)

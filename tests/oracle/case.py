@@ -89,11 +89,9 @@ class Case:
 
     def tags(self, rulesets=None):
         """The features whose effect cannot be told from packet and rules alone, "chance" (several
-        outcomes are right) and "order" (the kernel does not say who comes first)."""
+        outcomes are right)."""
         rulesets = self.rulesets if rulesets is None else rulesets
         found = set().union(*(rs.tags() for rs in rulesets))
-        if len({rs.backend for rs in rulesets if rs.netns == "host"}) > 1:
-            found.add("order")
         if re.search(r"numgen random|--mode random", "".join(rs.render() for rs in rulesets)):
             found.add("chance")
         return found

@@ -20,7 +20,7 @@ _ALLOWED = {
 _EXCUSES = {
     "limit": r"limit", "quota": r"quota", "numgen-inc": r"numgen", "nth": r"statistic|nth",
     "symhash": r"hash", "ttl": r"ttl|hoplimit", "dscp": r"tos|dscp|traffic class", "length": r"length",
-    "mac": r"ether|mac", "time": r"time", "dynset": r"dynset|set ", "order": r"order is not told",
+    "mac": r"ether|mac", "time": r"time", "dynset": r"dynset|set ",
     "tproxy": r"TPROXY|tproxy",
     "exotic": r"connlimit|recent|socket|u32|string|cpu|connbytes|tcp|ct key|packet's bytes|expiration|conntrack",
 }
@@ -127,7 +127,7 @@ def judge(run, probe, seen, tags, inodes, opened=False):
     reasons = [r or "" for r in unknown]
     if any(not r for r in reasons):
         return Judgement("unknown without a reason")
-    several = tags & (_EXCUSES.keys() | {"chance", "nat-range"}) - {"order"}
+    several = tags & (_EXCUSES.keys() | {"chance", "nat-range"})
     if len(outcomes) > 1 and not several and not unknown:
         return Judgement(f"{len(outcomes)} outcomes, though nothing is left to chance: "
                          + "; ".join(say(o) for o in outcomes))

@@ -113,7 +113,14 @@ static struct ep_snapshot *build(void)
 				 .mac = {2, 0, 0, 0, 0, 1},
 				 .forwarding4 = -1};
 	ep_addr_parse("203.0.113.10", &ep_push(a, &ns->addrs)->addr);
-	ns->have = EP_NEED_LINKS | EP_NEED_NFT | EP_NEED_XT;
+	ns->have = EP_NEED_LINKS | EP_NEED_NFT | EP_NEED_XT | EP_NEED_ORDER;
+	*ep_push(a, &ns->hook_fns) = (struct ep_hook_fn){.family = 2,
+							 .hook = 3,
+							 .nat = true,
+							 .nft = true,
+							 .priority = -100,
+							 .table = 7,
+							 .chain = 9};
 	add_nft(a, ns);
 	add_xt(a, ns);
 	*c = (struct ep_container){
@@ -147,6 +154,8 @@ static void test_round_trip(void **state)
 	assert_string_equal(one, two);
 	assert_ptr_equal(t->listeners.v[0].procs.v[0]->container, t->containers.v[0]);
 	assert_int_equal(t->netns.v[0]->ip_forward, -1);
+	assert_int_equal(t->netns.v[0]->hook_fns.v[0].priority, -100);
+	assert_int_equal(t->netns.v[0]->hook_fns.v[0].chain, 9);
 	assert_string_equal(t->netns.v[0]->nft.tables.v[0]->chains.v[0]->rules.v[0].comment,
 			    "bad \xff utf-8");
 	assert_true(t->netns.v[0]->nft.tables.v[0]->handle == ~0ull);
