@@ -8,7 +8,12 @@
 
 #include "edgepath/model.h"
 
-enum ep_origin { EP_EXTERNAL, EP_HOST };
+enum ep_origin {
+	EP_EXTERNAL,  /* arrives on a device, from any client */
+	EP_HOST,      /* sent by a process of the namespace */
+	EP_LAN,       /* arrives on a device, from a client of its own network */
+	EP_CONTAINER, /* sent by a process of a container, in the container's namespace */
+};
 
 struct ep_query {
 	enum ep_origin origin;
@@ -17,10 +22,12 @@ struct ep_query {
 	bool has_src, has_sport; /* unset: all values */
 	struct ep_addr src;
 	uint16_t sport;
-	uint64_t netns;   /* where the packet enters (external) or starts (host) */
-	uint32_t ifindex; /* arriving device for external; ignored for host */
 	bool reverse_ties; /* as if hook functions of equal priority had been loaded the other way round */
-	unsigned max_runs; /* bound on re-executions (splits); 0: default */
+	uint64_t netns;         /* where the packet enters (external, lan) or starts (others) */
+	uint32_t ifindex;       /* arriving device for external and lan; ignored for others */
+	struct ep_ivset among;  /* sources that clients have if has_src is unset; empty: all */
+	const char *start_name; /* "container:traefik"; NULL: ep_origin_name(origin) says it */
+	unsigned max_runs;      /* bound on re-executions (splits); 0: default */
 };
 
 /* What to leave out, as if it were gone: for remedies and `--without`. */
@@ -41,6 +48,8 @@ enum ep_outcome_verdict {
 	EP_UNKNOWN,     /* always with a reason */
 };
 const char *ep_verdict_name(enum ep_outcome_verdict v);
+const char *ep_origin_name(enum ep_origin o); /* "external", "host", "lan", "container" */
+bool ep_origin_sends(enum ep_origin o);       /* host, container: a local socket sends it */
 
 /* A rule wherever it lives; exactly one of nft and xt is set, or none. */
 struct ep_rule_ref {

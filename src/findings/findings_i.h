@@ -5,7 +5,8 @@
 
 #include "edgepath/findings.h"
 
-#define EP_HEIRS_MAX 8
+#define EP_HEIRS_MAX  8
+#define EP_LO_IFINDEX 1 /* LOOPBACK_IFINDEX, in every namespace */
 
 /* ---- findings, each over a whole check ---- */
 

@@ -248,10 +248,15 @@ static void put_outcomes(struct ctx *c, const struct ep_result *r, uint8_t addr_
 
 /* ---- path ---- */
 
+static const char *origin_name(const struct ep_query *q)
+{
+	return q->start_name ? q->start_name : ep_origin_name(q->origin);
+}
+
 static void put_query(struct ctx *c, const struct ep_query *q, const char *iif)
 {
 	OBJECT(c, "query");
-	STRING(c, "origin", q->origin == EP_HOST ? "host" : "external");
+	STRING(c, "origin", origin_name(q));
 	STRING(c, "proto", "tcp");
 	put_addr(c, "dst", &q->dst);
 	NUMBER(c, "dport", q->dport);
@@ -290,7 +295,7 @@ static void put_answer(struct ctx *c, const struct ep_answer *a)
 	STRING(c, "family", family_name(a->edge->addr.len));
 	put_addr(c, "address", &a->edge->addr);
 	STRING(c, "dev", a->edge->dev);
-	STRING(c, "origin", a->origin == EP_HOST ? "host" : "external");
+	STRING(c, "origin", origin_name(&a->query));
 	STRING(c, "status", ep_severity_name(a->status));
 	BOOLEAN(c, "closed", a->closed);
 	put_outcomes(c, a->result, a->edge->addr.len);

@@ -212,6 +212,11 @@ bool ep_w_rule_gone(const struct ep_walk *w, const void *rule)
 
 /* ---- one run ---- */
 
+struct ep_ivset ep_query_clients(struct ep_arena *a, const struct ep_query *q)
+{
+	return q->among.n ? q->among : ep_iv_full(a, q->dst.len * 8u);
+}
+
 static void start_packet(struct ep_walk *w)
 {
 	const struct ep_query *q = w->q;
@@ -220,7 +225,8 @@ static void start_packet(struct ep_walk *w)
 	ep_u128 src = ep_addr_num(&q->src);
 	bool v4 = q->dst.len == 4;
 
-	ep_w_var(w, EP_VAR_FIELD, bits, q->has_src ? ep_iv_range(a, src, src) : ep_iv_full(a, bits),
+	ep_w_var(w, EP_VAR_FIELD, bits,
+		 q->has_src ? ep_iv_range(a, src, src) : ep_query_clients(a, q),
 		 v4 ? "ip saddr" : "ip6 saddr");
 	ep_w_var(w, EP_VAR_FIELD, 16,
 		 q->has_sport ? ep_iv_range(a, q->sport, q->sport) : ep_iv_full(a, 16),
@@ -243,7 +249,7 @@ static void start_walk(struct ep_walk *w)
 		ep_w_end(w, EP_UNKNOWN, "the namespace is not in the snapshot");
 		return;
 	}
-	if (w->q->origin == EP_HOST) {
+	if (ep_origin_sends(w->q->origin)) {
 		ep_w_send(w);
 		return;
 	}

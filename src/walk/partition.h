@@ -44,6 +44,8 @@ struct ep_outcome *ep_outcome_unknown(struct ep_arena *a, struct ep_ivset saddr,
 				      const struct ep_outcome *like);
 /* How many clients it stands for, to compare with others. */
 double ep_outcome_weight(const struct ep_outcome *o);
+/* The sources that clients may have. */
+struct ep_ivset ep_query_clients(struct ep_arena *a, const struct ep_query *q);
 /* Fills x->result->outcomes. */
 void ep_partition(struct ep_explore *x);
 
