@@ -452,6 +452,19 @@ struct ep_netns {
 	void *fib;           /* the walk's index over routes, made on demand; never saved */
 };
 
+/* A routing decision as the kernel can be asked for it (RTM_GETROUTE). */
+struct ep_route_ask {
+	struct ep_addr dst, src; /* src: len 0 for a local sender that has none yet */
+	uint32_t iif, mark;      /* iif: where it arrives; 0: sent by this host */
+	uint16_t sport, dport;
+	bool root; /* uid 0 is to be said: IPv6 takes what arrives for nobody's otherwise */
+};
+
+struct ep_route_told {
+	int error; /* errno that the kernel gives in place of a route; 0: there is one */
+	struct ep_route route;
+};
+
 /* Live: the kernel is asked on demand. Saved: NULL, and what is not there is unknown. */
 struct ep_provider {
 	void *ctx;
@@ -463,6 +476,9 @@ struct ep_provider {
 		       struct ep_nft_set *set);
 	/* the ipset of that kernel index; adds to ns->ipsets */
 	int (*ipset)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, uint16_t index);
+	/* the kernel's own routing decision; negative errno if it could not be asked */
+	int (*route)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
+		     const struct ep_route_ask *ask, struct ep_route_told *ret);
 };
 
 struct ep_snapshot {

@@ -87,6 +87,19 @@ struct ep_step {
 	const char *to; /* target of the action: "172.18.0.2:443", a chain, a device; or NULL */
 };
 
+/* One routing decision of a walk, and what the kernel itself says of it where it can be asked. */
+struct ep_route_check {
+	uint64_t netns;
+	struct ep_route_ask ask;      /* an open source is represented by one of its addresses */
+	const struct ep_route *route; /* what the walk took; NULL: none, or a policy rule decided */
+	uint8_t type;                 /* RTN_* */
+	bool off;     /* IPv4 and no forwarding where it arrives: the kernel names no route then */
+	bool refused; /* the walk refused the source: so must the kernel */
+	bool asked;
+	struct ep_route_told told;
+	const char *said, *kernel; /* both answers, for people; where they differ, else NULL */
+};
+
 struct ep_outcome {
 	double probability;           /* for such clients, in such a state of the host */
 	struct ep_ivset saddr, sport; /* of the client, before any translation */
@@ -108,19 +121,25 @@ struct ep_outcome {
 		*receiver; /* who gets it in the end (proxies followed); NULL if unknown */
 	EP_VEC(const struct ep_proc *) via; /* userland proxies passed */
 	EP_VEC(struct ep_step) steps;
+	uint64_t routes; /* bit N: it rests on routes.v[N] of its result */
 };
+
+#define EP_MAX_ROUTE_CHECKS 64
 
 struct ep_result {
 	struct ep_arena *arena;
-	EP_VEC(struct ep_outcome) outcomes; /* largest share of sources first */
-	bool split_limit;                   /* the bound on splits was hit: part of it is unknown */
 	bool ties; /* functions of equal priority were met whose order is that of their loading */
+	EP_VEC(struct ep_outcome) outcomes;   /* largest share of sources first */
+	EP_VEC(struct ep_route_check) routes; /* at most EP_MAX_ROUTE_CHECKS */
+	bool split_limit; /* the bound on splits was hit: part of it is unknown */
 	unsigned runs;
 };
 
 /* Never fails: what it cannot decide is an outcome "unknown" with its reason. Free with ep_result_free. */
 struct ep_result *ep_walk(struct ep_snapshot *s, const struct ep_query *q,
 			  const struct ep_without *without /* or NULL */);
+/* The kernel would route differently from this walk somewhere. */
+bool ep_result_misrouted(const struct ep_result *r);
 void ep_result_free(struct ep_result *r); /* takes NULL */
 
 #endif

@@ -22,8 +22,8 @@ static const struct ep_option common[] = {
 	 "as if it were gone: container:NAME, pod:NS/NAME, pid:N, unit:NAME, "
 	 "rule:FAMILY/TABLE/CHAIN/HANDLE, chain:FAMILY/TABLE/CHAIN, table:FAMILY/TABLE"},
 	{"origin", 0, EP_ARG_ORIGINS, FIELD(origins), "WHERE",
-	 "where packets start: external, lan, host, container:NAME, pod:NS/NAME; "
-	 "check takes several, with commas between them"},
+	 "where packets start: external, lan, host, container:NAME, pod:NS/NAME, "
+	 "netns:NAME; check takes several, with commas between them"},
 	{"iif", 0, EP_ARG_TEXT, FIELD(iif), "DEVICE",
 	 "where packets arrive (default: the default-route device; with --origin lan the first "
 	 "other device that has a network)"},
@@ -136,7 +136,7 @@ static int take_origins(struct ep_args *args, const char *where, const char *val
 		if (!ep_origin_word(word))
 			return fail(err, err_len,
 				    "%s: %.100s is none of external, lan, host, container:NAME, "
-				    "pod:NS/NAME",
+				    "pod:NS/NAME, netns:NAME",
 				    where, word);
 		ep_each(o, &args->origins)
 			twice |= !strcmp(*o, word);

@@ -119,6 +119,16 @@ static void void_all(void *ctx, const char *reason)
 	ep_check_void(c->check, reason);
 }
 
+static bool doubtful(void *ctx)
+{
+	struct check *c = ctx;
+
+	ep_each(a, &c->check->answers)
+		if (ep_result_misrouted(a->result))
+			return true;
+	return false;
+}
+
 static int exit_code(enum ep_severity s)
 {
 	static const int codes[] = {
@@ -134,7 +144,7 @@ static int exit_code(enum ep_severity s)
 
 int ep_check_main(const struct ep_args *args)
 {
-	static const struct ep_job job = {work, drop, void_all};
+	static const struct ep_job job = {work, drop, void_all, doubtful};
 	struct check c = {};
 	struct ep_live live;
 	struct ep_style style;

@@ -33,12 +33,14 @@ struct ep_live {
 
 /*
  * What a command does with a snapshot. work fills ctx, and returns 0 or negative errno with live->err
- * set; drop undoes it, for another try; void_all makes everything unknown for that reason.
+ * set; drop undoes it, for another try; void_all makes everything unknown for that reason; doubtful
+ * says that the kernel routes otherwise, which may come from routes that changed meanwhile.
  */
 struct ep_job {
 	int (*work)(void *ctx, struct ep_live *live);
 	void (*drop)(void *ctx);
 	void (*void_all)(void *ctx, const char *reason);
+	bool (*doubtful)(void *ctx);
 };
 
 /*

@@ -137,6 +137,8 @@ static int find_container(struct ep_live *live, const char *word, struct ep_star
 	const char *name = strchr(word, ':') + 1;
 	const struct ep_container *stopped = NULL;
 
+	if (live->collect)
+		ep_collect_every_container(live->collect, live->s);
 	ep_each(it, &live->s->containers) {
 		const struct ep_container *c = *it;
 
@@ -163,6 +165,34 @@ static int find_container(struct ep_live *live, const char *word, struct ep_star
 	}
 	ret->origin = EP_CONTAINER;
 	return 0;
+}
+
+/* A namespace that `ip netns` names: what runs there may be in no container. */
+static int find_netns(struct ep_live *live, const char *word, struct ep_start *ret)
+{
+	struct ep_arena *a = live->s->arena;
+	const char *name = strchr(word, ':') + 1;
+	ep_strs names = {};
+	struct ep_buf b = {};
+
+	ep_each(it, &live->s->netns) {
+		const struct ep_netns *ns = *it;
+
+		if (is_text(ns->name, name)) {
+			*ret = (struct ep_start){.origin = EP_CONTAINER,
+						 .netns = ns->ino,
+						 .name = ep_sprintf(a, "netns:%s", ns->name)};
+			return 0;
+		}
+		if (ns->name && names.n < MAX_NAMES)
+			*ep_push(a, &names) = ns->name;
+	}
+	ep_each(n, &names)
+		ep_buf_printf(&b, "%s %s", n == names.v ? "Known:" : ",",
+			      ep_escape(a, *n, strlen(*n)));
+	no_such(live, word, ep_sprintf(a, "there is none of that name. %s", ep_buf_str(&b)));
+	ep_buf_free(&b);
+	return -ENOENT;
 }
 
 /* ---- the LAN ---- */
@@ -268,7 +298,7 @@ static const struct {
 	int (*find)(struct ep_live *live, const char *word, struct ep_start *ret);
 } kinds[] = {
 	{"external", find_external},    {"host", find_host},      {"lan", find_lan},
-	{"container:", find_container}, {"pod:", find_container},
+	{"container:", find_container}, {"pod:", find_container}, {"netns:", find_netns},
 };
 
 static size_t kind_of(const char *word)

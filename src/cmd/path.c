@@ -125,6 +125,13 @@ static void void_all(void *ctx, const char *reason)
 	ep_result_void(p->result, reason);
 }
 
+static bool doubtful(void *ctx)
+{
+	struct path *p = ctx;
+
+	return ep_result_misrouted(p->result);
+}
+
 static int exit_code(const struct ep_result *r)
 {
 	ep_each(o, &r->outcomes)
@@ -135,7 +142,7 @@ static int exit_code(const struct ep_result *r)
 
 int ep_path_main(const struct ep_args *args)
 {
-	static const struct ep_job job = {work, drop, void_all};
+	static const struct ep_job job = {work, drop, void_all, doubtful};
 	struct path p = {};
 	struct ep_live live;
 	struct ep_style style;

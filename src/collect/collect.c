@@ -11,6 +11,7 @@
 
 struct ep_collect {
 	struct ep_provider provider;
+	struct ep_route_asker *routes;
 };
 
 /* What is read of a namespace on demand. */
@@ -91,6 +92,14 @@ static int provide_ipset(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, 
 	return ep_collect_ipset(s, ns, index);
 }
 
+static int provide_route(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
+			 const struct ep_route_ask *ask, struct ep_route_told *ret)
+{
+	struct ep_collect *c = ctx;
+
+	return ep_route_ask(&c->routes, s, ns, ask, ret);
+}
+
 static void read_host_facts(struct ep_snapshot *s)
 {
 	struct utsname u;
@@ -152,6 +161,7 @@ int ep_collect_open(const char *netns, struct ep_collect **ret, struct ep_snapsh
 		.nft_chain = provide_chain,
 		.nft_set = provide_set,
 		.ipset = provide_ipset,
+		.route = provide_route,
 	};
 	s->provider = &c->provider;
 	*ret = c;
@@ -175,7 +185,15 @@ bool ep_collect_changed(struct ep_collect *c, struct ep_snapshot *s)
 	return false;
 }
 
+void ep_collect_every_container(struct ep_collect *c, struct ep_snapshot *s)
+{
+	(void)c;
+	ep_container_add_by_netns(s);
+}
+
 void ep_collect_free(struct ep_collect *c)
 {
+	if (c)
+		ep_route_asker_close(c->routes);
 	free(c);
 }

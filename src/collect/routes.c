@@ -138,7 +138,20 @@ static int many_hops(struct ep_arena *a, struct ep_route *r, const struct ep_nla
 
 /* ---- routes ---- */
 
-int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh)
+static int decode_hops(struct ep_arena *a, struct ep_route *r, const struct rtmsg *m,
+		       const struct ep_nla *tb, uint8_t alen)
+{
+	if (tb[RTA_MULTIPATH].data)
+		return many_hops(a, r, &tb[RTA_MULTIPATH], alen);
+	if (tb[RTA_OIF].data)
+		return one_hop(a, r, tb, alen, u32_of(&tb[RTA_OIF], 0), 1, m->rtm_flags & 0xff);
+	if (tb[RTA_NH_ID].data) /* net.ipv4.nexthop_compat_mode is 0 */
+		*ep_push(a, &r->hops) = (struct ep_nexthop){.weight = u32_of(&tb[RTA_NH_ID], 0),
+							    .flags = EP_RTNL_NH_ID};
+	return 0;
+}
+
+int ep_rtnl_route_decode(struct ep_arena *a, const struct nlmsghdr *nlh, struct ep_route *ret)
 {
 	const struct rtmsg *m = ep_rtnl_head(nlh, sizeof(*m));
 	struct ep_nla tb[RTA_NH_ID + 1];
@@ -146,10 +159,8 @@ int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsg
 	uint8_t alen;
 	int e;
 
-	if (!m || nlh->nlmsg_type != RTM_NEWROUTE)
-		return m ? 0 : -EBADMSG;
-	if ((m->rtm_family != AF_INET && m->rtm_family != AF_INET6) || m->rtm_flags & RTM_F_CLONED)
-		return 0;
+	if (!m || (m->rtm_family != AF_INET && m->rtm_family != AF_INET6))
+		return -EBADMSG;
 	alen = m->rtm_family == AF_INET ? 4 : 16;
 	e = ep_rtnl_attrs(nlh, sizeof(*m), route_policy, RTA_NH_ID + 1, tb);
 	if (e)
@@ -168,14 +179,23 @@ int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsg
 	    !addr_of(&tb[RTA_SRC], alen, &r.src) || !addr_of(&tb[RTA_PREFSRC], alen, &r.prefsrc) ||
 	    (r.dst_len && !r.dst.len) || (r.src_len && !r.src.len))
 		return -EBADMSG;
-	if (tb[RTA_MULTIPATH].data)
-		e = many_hops(s->arena, &r, &tb[RTA_MULTIPATH], alen);
-	else if (tb[RTA_OIF].data)
-		e = one_hop(s->arena, &r, tb, alen, u32_of(&tb[RTA_OIF], 0), 1,
-			    m->rtm_flags & 0xff);
-	else if (tb[RTA_NH_ID].data) /* net.ipv4.nexthop_compat_mode is 0 */
-		*ep_push(s->arena, &r.hops) = (struct ep_nexthop){
-			.weight = u32_of(&tb[RTA_NH_ID], 0), .flags = EP_RTNL_NH_ID};
+	e = decode_hops(a, &r, m, tb, alen);
+	if (!e)
+		*ret = r;
+	return e;
+}
+
+int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh)
+{
+	const struct rtmsg *m = ep_rtnl_head(nlh, sizeof(*m));
+	struct ep_route r;
+	int e;
+
+	if (!m || nlh->nlmsg_type != RTM_NEWROUTE)
+		return m ? 0 : -EBADMSG;
+	if ((m->rtm_family != AF_INET && m->rtm_family != AF_INET6) || m->rtm_flags & RTM_F_CLONED)
+		return 0;
+	e = ep_rtnl_route_decode(s->arena, nlh, &r);
 	if (!e)
 		*ep_push(s->arena, &ns->routes) = r;
 	return e;

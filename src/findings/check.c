@@ -19,6 +19,7 @@ static const struct {
 	{"forward-blocked", ep_find_forward_blocked},
 	{"no-receiver", ep_find_no_receiver},
 	{"opaque-hook", ep_find_opaque_hook},
+	{"route-disagreement", ep_find_route_disagreement},
 	{"family-divergence", ep_find_family_divergence},
 	{"origin-divergence", ep_find_origin_divergence},
 	{"order-undefined", ep_find_order_undefined},

@@ -133,6 +133,8 @@ const char *ep_text_start(struct ep_text *t, const char *name)
 
 	if (!colon)
 		return name ? ep_text_escape(t, name) : "a container";
+	if (!strncmp(name, "netns:", 6))
+		return ep_sprintf(t->a, "namespace %s", ep_text_escape(t, colon + 1));
 	return ep_sprintf(t->a, "%.*s %s", (int)(colon - name), name, ep_text_escape(t, colon + 1));
 }
 

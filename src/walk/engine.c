@@ -298,6 +298,8 @@ static struct ep_outcome *keep_outcome(struct ep_explore *x, const struct ep_wal
 	o->final.addr = w->end_addr;
 	o->final.port = w->end_port;
 	o->final.dev = w->end_dev ? ep_strdup(a, w->end_dev) : w->p.in ? w->p.in->name : NULL;
+	ep_each(n, &w->routes)
+		o->routes |= ep_route_keep(x->result, w, n);
 	ep_each(v, &w->via)
 		*ep_push(a, &o->via) = *v;
 	ep_each(n, &w->now)
@@ -359,6 +361,7 @@ struct ep_result *ep_walk(struct ep_snapshot *s, const struct ep_query *q,
 	r->arena = a;
 	x.budget = q->max_runs ? q->max_runs : EP_MAX_RUNS;
 	ep_partition(&x);
+	ep_routes_verify(s, r);
 	return r;
 }
 

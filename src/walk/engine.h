@@ -65,6 +65,13 @@ struct ep_pkt {
 	const struct ep_listener *tproxy;
 };
 
+/* A routing decision of this run, until its open source is known as narrowly as it will be. */
+struct ep_route_note {
+	struct ep_route_check check;
+	struct ep_val src, sport;
+	bool has_src;
+};
+
 struct ep_choice; /* engine.c */
 struct ep_fib;
 
@@ -86,6 +93,9 @@ struct ep_walk {
 	EP_VEC(struct ep_var) vars;
 	EP_VEC(struct ep_step) steps;
 	EP_VEC(const struct ep_proc *) via;
+	EP_VEC(struct ep_route_note) routes;
+	struct ep_route_note *route_note; /* the last lookup's, until the next; NULL: none */
+	bool route_open; /* the last lookup rests on an unknown: the kernel can't be asked for it */
 	unsigned hops;
 	EP_VEC(struct ep_state) states; /* what was asked by ep_w_state() */
 	ep_strs now;

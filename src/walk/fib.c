@@ -132,6 +132,7 @@ static bool uid_fits(struct ep_walk *w, const struct ep_policy *p, const struct 
 		return true;
 	if (!f->output)
 		return !p->uid_lo;
+	w->route_open = true;
 	return ep_w_unknown(w, "routing rule %u asks for the sender's uid", p->priority);
 }
 
@@ -240,8 +241,10 @@ static const struct ep_route *unmerged(struct ep_walk *w, struct ep_netns *ns,
 	if (!r || r->table == RT_TABLE_LOCAL)
 		return r;
 	local = ep_fib_table_lookup(w, ep_fib_table(w->s, ns, AF_INET, RT_TABLE_LOCAL), f);
-	if (!local ||
-	    ep_w_unknown(w, "routing tables local and main both have a route, and might be one"))
+	if (!local)
+		return r;
+	w->route_open = true;
+	if (ep_w_unknown(w, "routing tables local and main both have a route, and might be one"))
 		return r;
 	return local;
 }

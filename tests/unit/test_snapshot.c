@@ -61,7 +61,11 @@ static int provide_ipset(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, 
 
 static struct ep_provider provider_of(struct counter *c)
 {
-	return (struct ep_provider){c, provide_netns, provide_chain, provide_set, provide_ipset};
+	return (struct ep_provider){.ctx = c,
+				    .netns = provide_netns,
+				    .nft_chain = provide_chain,
+				    .nft_set = provide_set,
+				    .ipset = provide_ipset};
 }
 
 static void what_is_loaded_is_not_asked_again(void **state)
