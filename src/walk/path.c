@@ -237,7 +237,7 @@ static void note_route(struct ep_walk *w, const struct ep_flow *q, const struct 
 		.dst = q->dst,
 		.iif = q->output ? 0 : q->iif,
 		.mark = q->mark,
-		.dport = q->dport,
+		.dport = w->p.dport,
 		.root = !q->output && w->p.alen == 16,
 	};
 }
@@ -249,7 +249,8 @@ void ep_path_lookup(struct ep_walk *w, bool output, struct ep_fib *f)
 		.dst = w->p.daddr,
 		.src = w->p.saddr,
 		.sport = w->p.sport,
-		.dport = w->p.dport,
+		.dport = {.var = -1, .c = w->p.dport},
+		.open_tos = true,
 		.mark = w->p.mark,
 		.iif = output ? (lo ? lo->ifindex : 1) : w->p.in->ifindex,
 		.output = output,
