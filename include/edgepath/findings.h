@@ -48,9 +48,11 @@ const char *ep_step_place(struct ep_arena *a, const struct ep_step *s);
 /* ---- whose rule ---- */
 
 struct ep_owner {
-	const char *kind; /* "docker", "cni-portmap", "kube-proxy", "unowned" */
-	const char *name; /* container, pod or service; raw, NULL if not known */
+	const char *kind; /* of the rows of owner_rows.c: "docker", "kube-proxy"…; "unowned" */
+	const char *name; /* container, pod, service or network; raw, NULL if not known */
 };
+/* The writer's name for people: "Docker"; NULL for unowned. */
+const char *ep_owner_title(const struct ep_owner *o);
 struct ep_owner ep_rule_owner(const struct ep_snapshot *s, struct ep_arena *a,
 			      const struct ep_step *st);
 

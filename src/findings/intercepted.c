@@ -15,19 +15,13 @@ static const char *chain_of(struct ep_check *c, const struct ep_step *s)
 /* "Docker's rule in ip nat DOCKER" */
 static const char *rule_phrase(struct ep_check *c, const struct ep_step *s)
 {
-	static const struct {
-		const char *kind, *whose;
-	} writers[] = {
-		{"docker", "Docker's rule"},
-		{"cni-portmap", "a hostPort rule"},
-		{"kube-proxy", "kube-proxy's rule"},
-	};
 	struct ep_owner owner = ep_rule_owner(c->s, c->arena, s);
-	const char *whose = "a rule";
+	const char *title = ep_owner_title(&owner), *whose = "a rule";
 
-	for (size_t i = 0; i < EP_ARRAY_SIZE(writers); i++)
-		if (!strcmp(owner.kind, writers[i].kind))
-			whose = writers[i].whose;
+	if (!strcmp(owner.kind, "cni-portmap"))
+		whose = "a hostPort rule";
+	else if (title)
+		whose = ep_sprintf(c->arena, "%s's rule", title);
 	return ep_sprintf(c->arena, "%s in %s", whose, chain_of(c, s));
 }
 

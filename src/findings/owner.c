@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Who wrote a rule, by the shape that the writers' rules have; what fits no row is unowned. */
+/*
+ * Who wrote a rule: the rows of owner_rows.c are held against where it stands, where it jumps to and
+ * what its comment says. What fits no row is unowned.
+ */
 #include <string.h>
 
-#include "findings/findings_i.h"
+#include "findings/owner.h"
 
 const struct ep_container *ep_container_of_addr(const struct ep_snapshot *s,
 						const struct ep_addr *a)
@@ -15,13 +18,6 @@ const struct ep_container *ep_container_of_addr(const struct ep_snapshot *s,
 	return NULL;
 }
 
-static const char *container_name(struct ep_arena *a, const struct ep_container *c)
-{
-	struct ep_who w = {.kind = c->pod.name ? EP_WHO_POD : EP_WHO_CONTAINER, .container = c};
-
-	return ep_who_name(a, &w);
-}
-
 /* struct xt_comment_info: 256 bytes of text */
 static const char *xt_comment(struct ep_arena *a, const struct ep_xt_rule *r)
 {
@@ -31,110 +27,55 @@ static const char *xt_comment(struct ep_arena *a, const struct ep_xt_rule *r)
 	return NULL;
 }
 
-static const char *rule_comment(struct ep_arena *a, const struct ep_rule_ref *r)
+const char *ep_owner_comment(const struct ep_owner_query *q)
 {
+	const struct ep_rule_ref *r = &q->step->rule;
+
 	if (r->nft)
 		return r->nft->comment;
-	return r->xt ? xt_comment(a, r->xt) : NULL;
+	return r->xt ? xt_comment(q->a, r->xt) : NULL;
 }
 
-/* ---- one function per writer: true if the rule is his ---- */
-
-/* `-j DNAT --to-destination ADDRESS:PORT` to an address that a container of Docker has */
-static bool by_docker(const struct ep_snapshot *s, struct ep_arena *a, const struct ep_step *st,
-		      const char **name)
+bool ep_owner_fits(const char *pattern, const char *text)
 {
-	const struct ep_container *c;
-	struct ep_addr addr;
-	uint16_t port;
+	size_t n = strlen(pattern);
 
-	if (!ep_step_diverts(st))
-		return true;
-	if (!ep_parse_target(st->to, &addr, &port))
+	if (!text)
 		return false;
-	c = ep_container_of_addr(s, &addr);
-	if (!c || !c->runtime || strcmp(c->runtime, "docker"))
+	if (n && pattern[n - 1] == '*')
+		return !strncmp(text, pattern, n - 1);
+	return !strcmp(text, pattern);
+}
+
+/* A jump into a writer's chain is his rule, wherever it stands. */
+static const char *jump_target(const struct ep_step *st)
+{
+	if (!st->action || (strcmp(st->action, "jump") != 0 && strcmp(st->action, "goto") != 0))
+		return NULL;
+	return st->to;
+}
+
+static bool row_fits(const struct ep_owner_query *q, const struct ep_owner_row *row)
+{
+	const struct ep_step *st = q->step;
+
+	if (row->table && !ep_owner_fits(row->table, st->table))
 		return false;
-	*name = container_name(a, c);
-	return true;
-}
-
-/* comment `dnat name: "NETWORK" id: "CONTAINER"` */
-static bool by_portmap(const struct ep_snapshot *s, struct ep_arena *a, const struct ep_step *st,
-		       const char **name)
-{
-	const char *comment = rule_comment(a, &st->rule);
-	const char *id = comment ? strstr(comment, "id: \"") : NULL;
-	struct ep_addr addr;
-	uint16_t port;
-
-	if (id) {
-		id += strlen("id: \"");
-		id = ep_strndup(a, id, strcspn(id, "\""));
-		*name = id;
-		ep_each(c, &s->containers)
-			if ((*c)->id && !strcmp((*c)->id, id))
-				*name = container_name(a, *c);
-	}
-	if (ep_step_diverts(st) && ep_parse_target(st->to, &addr, &port)) {
-		const struct ep_container *c = ep_container_of_addr(s, &addr);
-
-		if (c)
-			*name = container_name(a, c);
-	}
-	return true;
-}
-
-/* comment `NAMESPACE/SERVICE:PORT`, perhaps with more words */
-static bool by_kube_proxy(const struct ep_snapshot *s, struct ep_arena *a, const struct ep_step *st,
-			  const char **name)
-{
-	const char *comment = rule_comment(a, &st->rule);
-	size_t n = comment ? strcspn(comment, " ") : 0;
-
-	(void)s;
-	if (n && memchr(comment, '/', n))
-		*name = ep_strndup(a, comment, n);
-	return true;
-}
-
-static const struct {
-	const char *chain; /* prefix */
-	bool exact;
-	const char *kind;
-	bool (*fn)(const struct ep_snapshot *s, struct ep_arena *a, const struct ep_step *st,
-		   const char **name);
-} writers[] = {
-	{"DOCKER", true, "docker", by_docker},
-	{"DOCKER-FORWARD", true, "docker", by_docker},
-	{"DOCKER-CT", true, "docker", by_docker},
-	{"DOCKER-BRIDGE", true, "docker", by_docker},
-	{"DOCKER-INTERNAL", true, "docker", by_docker},
-	{"DOCKER-ISOLATION-STAGE-", false, "docker", by_docker},
-	{"CNI-HOSTPORT-", false, "cni-portmap", by_portmap},
-	{"CNI-DN-", false, "cni-portmap", by_portmap},
-	{"KUBE-", false, "kube-proxy", by_kube_proxy},
-};
-
-static bool chain_fits(const char *chain, const char *row, bool exact)
-{
-	return chain && (exact ? !strcmp(chain, row) : !strncmp(chain, row, strlen(row)));
+	if (row->chain && !ep_owner_fits(row->chain, st->chain) &&
+	    !ep_owner_fits(row->chain, jump_target(st)))
+		return false;
+	if (row->comment && !ep_owner_fits(row->comment, ep_owner_comment(q)))
+		return false;
+	return !row->shape || row->shape(q);
 }
 
 struct ep_owner ep_rule_owner(const struct ep_snapshot *s, struct ep_arena *a,
 			      const struct ep_step *st)
 {
-	/* A jump into a writer's chain is his rule, wherever it stands. */
-	const char *into = st->action && !strcmp(st->action, "jump") ? st->to : NULL;
+	const struct ep_owner_query q = {.s = s, .a = a, .step = st};
 
-	for (size_t i = 0; i < EP_ARRAY_SIZE(writers); i++) {
-		const char *name = NULL;
-
-		if (!chain_fits(st->chain, writers[i].chain, writers[i].exact) &&
-		    !chain_fits(into, writers[i].chain, writers[i].exact))
-			continue;
-		if (writers[i].fn(s, a, st, &name))
-			return (struct ep_owner){writers[i].kind, name};
-	}
+	for (const struct ep_owner_row *row = ep_owner_rows; row->kind; row++)
+		if (row_fits(&q, row))
+			return (struct ep_owner){row->kind, row->name ? row->name(&q) : NULL};
 	return (struct ep_owner){"unowned", NULL};
 }

@@ -125,17 +125,12 @@ static bool same_pass(const struct ep_step *x, const struct ep_step *y)
 
 static const char *by_whom(struct ep_text *t, const struct ep_snapshot *s, const struct ep_step *st)
 {
-	static const struct {
-		const char *kind, *people;
-	} known[] = {{"docker", "Docker"}, {"cni-portmap", "CNI portmap"}};
 	struct ep_owner o = ep_rule_owner(s, t->a, st);
+	const char *title = ep_owner_title(&o);
 
-	if (!strcmp(o.kind, "unowned"))
+	if (!title)
 		return "";
-	for (size_t i = 0; i < EP_ARRAY_SIZE(known); i++)
-		if (!strcmp(o.kind, known[i].kind))
-			o.kind = known[i].people;
-	return ep_sprintf(t->a, ", by %s%s%s", o.kind, o.name ? " for " : "",
+	return ep_sprintf(t->a, ", by %s%s%s", title, o.name ? " for " : "",
 			  ep_text_escape(t, o.name));
 }
 
