@@ -42,7 +42,6 @@ struct ep_link {
 	/* per-interface sysctls, read where the netns is entered; -1 unknown */
 	int forwarding4, forwarding6, rp_filter, route_localnet, accept_local, src_valid_mark;
 	int force_forwarding6; /* Linux 6.17 */
-	int send_redirects;
 };
 
 struct ep_ifaddr {
@@ -74,7 +73,6 @@ struct ep_route {
 	struct ep_addr prefsrc;
 	uint32_t metric;
 	uint32_t flags; /* RTM_F_* */
-	uint8_t pref;   /* IPv6 router preference as RFC 4191 encodes it: 1 high, 0 medium, 3 low */
 	EP_VEC(struct ep_nexthop) hops;
 };
 
@@ -92,9 +90,6 @@ struct ep_policy { /* FRA_*: one `ip rule` */
 	uint16_t sport_lo, sport_hi, dport_lo, dport_hi; /* 0,0 unset */
 	int suppress_prefixlen;                          /* -1 unset */
 	int suppress_ifgroup;                            /* -1 unset */
-	uint8_t tos_mask; /* bits of the packet's that tos is compared with; 0: not at all */
-	uint16_t sport_mask, dport_mask; /* Linux 6.15: 0 unset; else only these bits of the port */
-	uint32_t flowlabel, flowlabel_mask;
 };
 
 struct ep_neigh { /* bridge fdb and neighbour entries are not kept; static proxies are */
@@ -128,10 +123,19 @@ struct ep_attr {
 
 /* ---- nftables (uapi linux/netfilter/nf_tables.h) ---- */
 
+struct ep_exprs;
+
 struct ep_expr {
 	const char *name; /* as the kernel says: "cmp", "payload", "match"… */
 	bool opaque;      /* not in ep_expr_types: raw bytes are attribute 0 */
 	EP_VEC(struct ep_attr) attrs;
+	const struct ep_exprs *sub; /* dynset: what each new element gets; NULL if nothing */
+};
+
+/* Expressions with a state of their own, which go with a set's element or a dynset. */
+struct ep_exprs {
+	struct ep_expr *v;
+	size_t n, cap;
 };
 
 /* What one attribute of one expression is; the rows serve the netlink decoder and the JSON alike. */
@@ -195,8 +199,11 @@ struct ep_nft_elem {
 	const struct ep_verdict *verdict; /* for verdict maps */
 	const char *object;               /* for object maps */
 	uint64_t timeout_ms;              /* 0 none */
+	uint64_t expires_ms;              /* what is left of it; 0 not told */
 	const char *comment;
 	bool conditional; /* a limit, quota or ct count of its own may refuse the match */
+	const struct ep_exprs *exprs; /* these; NULL if none of them decides */
+	bool fresh;                   /* the walk's: this packet made it */
 };
 
 struct ep_nft_set {
@@ -206,8 +213,11 @@ struct ep_nft_set {
 	uint32_t key_type,
 		data_type; /* nft userspace's datatype ids; data_type NFT_DATA_VERDICT for vmaps */
 	uint32_t key_len, data_len;
-	uint8_t fields[16]; /* lengths in bytes (unpadded) of a concatenation's fields */
-	uint8_t n_fields;   /* 0: not a concatenation, or not told */
+	uint8_t fields[16];           /* lengths in bytes (unpadded) of a concatenation's fields */
+	uint8_t n_fields;             /* 0: not a concatenation, or not told */
+	uint32_t size;                /* most elements; 0 no limit */
+	uint32_t obj_type;            /* NFT_OBJECT_* that an object map leads to; 0 none */
+	const struct ep_exprs *exprs; /* each new element gets these; NULL if none */
 	bool loaded;
 	EP_VEC(struct ep_nft_elem) elems;
 };
@@ -217,6 +227,7 @@ struct ep_nft_obj {
 	uint32_t type;       /* NFT_OBJECT_* */
 	const uint8_t *data; /* raw NFTA_OBJ_DATA payload */
 	uint32_t len;
+	const struct ep_exprs *exprs; /* the one that it works as: limit, quota, connlimit; or NULL */
 };
 
 struct ep_nft_table {
@@ -327,6 +338,60 @@ struct ep_ipset { /* an ipset that an xt `set` match names */
 	EP_VEC(struct ep_ipset_elem) elems;
 };
 
+/* ---- what the kernel remembers of packets, read when a rule asks for it ---- */
+
+/* A list of xt's recent match (/proc/net/xt_recent/NAME). */
+struct ep_recent_stamp {
+	uint64_t age_ms; /* when the list was read */
+};
+
+struct ep_recent_row {
+	struct ep_addr addr; /* as masked by the list */
+	uint8_t ttl;         /* TTL or hop limit of the packet that was last noted */
+	EP_VEC(struct ep_recent_stamp) stamps;
+};
+
+struct ep_recent {
+	const char *name;
+	bool loaded; /* rows are there */
+	bool ages;   /* the ages are told: the kernel's clock (jiffies) could be read */
+	EP_VEC(struct ep_recent_row) rows;
+};
+
+/* A table of xt's hashlimit match (/proc/net/ipt_hashlimit/NAME, /proc/net/ip6t_hashlimit/NAME). */
+struct ep_hashlimit_row {
+	struct ep_addr src, dst; /* masked; zeros if they are no part of the key */
+	uint16_t sport, dport;
+	uint64_t credit, cap, cost;
+};
+
+struct ep_hashlimit {
+	const char *name;
+	uint8_t family; /* AF_* */
+	bool loaded;
+	EP_VEC(struct ep_hashlimit_row) rows;
+};
+
+/* Connections with the same four addresses. */
+struct ep_conn {
+	struct ep_addr src, dst, reply_src, reply_dst;
+	uint32_t n, closed; /* closed: of these, TCP in TIME_WAIT or CLOSE */
+};
+
+struct ep_conns {
+	bool counted; /* total is told */
+	bool loaded;  /* list is there */
+	uint64_t total;
+	EP_VEC(struct ep_conn) list;
+};
+
+struct ep_acct { /* an accounting object that an xt nfacct match names */
+	const char *name;
+	bool loaded;
+	uint64_t packets, bytes, quota;
+	uint32_t flags; /* NFACCT_F_* */
+};
+
 /* ---- programs and other hooks in the packet's way ---- */
 
 struct ep_hook {
@@ -428,6 +493,9 @@ enum ep_need {
 	EP_NEED_XT = 1 << 3,    /* legacy tables, whole */
 	EP_NEED_HOOKS = 1 << 4, /* XDP, tc, sk_lookup… */
 	EP_NEED_ORDER = 1 << 5, /* the order of hook functions; none if the kernel does not tell */
+	/* not asked of provider.netns: marks in have that provider.conns was asked */
+	EP_NEED_CONNS = 1 << 30,
+	EP_NEED_CONN_LIST = 1u << 31,
 };
 
 struct ep_netns {
@@ -444,30 +512,21 @@ struct ep_netns {
 	EP_VEC(struct ep_hook) hooks;
 	EP_VEC(struct ep_hook_fn) hook_fns;
 	EP_VEC(struct ep_ipset *) ipsets;
+	EP_VEC(struct ep_recent *) recents;
+	EP_VEC(struct ep_hashlimit *) hashlimits;
+	EP_VEC(struct ep_acct *) accts;
+	struct ep_conns conns;
 	struct ep_nft nft;
 	struct ep_xt xt;
 	int ip_forward;      /* net.ipv4.ip_forward: same as conf.all.forwarding; -1 unknown */
 	int forwarding6_all; /* net.ipv6.conf.all.forwarding */
 	int rp_filter_all;   /* net.ipv4.conf.all.rp_filter */
-	int route_localnet_all, accept_local_all, src_valid_mark_all, send_redirects_all;
+	int route_localnet_all, accept_local_all;
 	int bridge_nf_call_ip, bridge_nf_call_ip6; /* net.bridge.*; -1: no br_netfilter here */
 	int tcp_l3mdev_accept, fwmark_reflect;
 	int conntrack_count; /* net.netfilter.nf_conntrack_count; -1 unknown */
 	int tracked[2];      /* the walk's: is conntrack on for IPv4, IPv6; never saved */
 	void *fib;           /* the walk's index over routes, made on demand; never saved */
-};
-
-/* A routing decision as the kernel can be asked for it (RTM_GETROUTE). */
-struct ep_route_ask {
-	struct ep_addr dst, src; /* src: len 0 for a local sender that has none yet */
-	uint32_t iif, mark;      /* iif: where it arrives; 0: sent by this host */
-	uint16_t sport, dport;
-	bool root; /* uid 0 is to be said: IPv6 takes what arrives for nobody's otherwise */
-};
-
-struct ep_route_told {
-	int error; /* errno that the kernel gives in place of a route; 0: there is one */
-	struct ep_route route;
 };
 
 /* Live: the kernel is asked on demand. Saved: NULL, and what is not there is unknown. */
@@ -481,9 +540,13 @@ struct ep_provider {
 		       struct ep_nft_set *set);
 	/* the ipset of that kernel index; adds to ns->ipsets */
 	int (*ipset)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, uint16_t index);
-	/* the kernel's own routing decision; negative errno if it could not be asked */
-	int (*route)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
-		     const struct ep_route_ask *ask, struct ep_route_told *ret);
+	/* what xt matches remember: each fills the structure, whose name and family are set */
+	int (*recent)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, struct ep_recent *r);
+	int (*hashlimit)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
+			 struct ep_hashlimit *h);
+	int (*acct)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, struct ep_acct *a);
+	/* ns->conns: how many there are; with list also which, unless there are too many */
+	int (*conns)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, bool list);
 };
 
 struct ep_snapshot {
@@ -491,7 +554,10 @@ struct ep_snapshot {
 	const struct ep_provider *provider; /* not owned */
 	const char *hostname, *kernel, *boot_id;
 	uint64_t host_netns; /* the namespace that is diagnosed */
-	uint64_t taken_at;   /* unix seconds */
+	uint64_t taken_at;   /* unix seconds; 0 not told */
+	bool has_tz;
+	int tz_minuteswest; /* the kernel's time zone (sys_tz), if has_tz */
+	uint32_t cpus;      /* that the host may have; 0 not told */
 	EP_VEC(struct ep_source) sources;
 	EP_VEC(struct ep_netns *) netns;
 	EP_VEC(struct ep_proc *) procs;
@@ -514,6 +580,14 @@ int ep_nft_chain_need(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_
 int ep_nft_set_need(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_set *set);
 struct ep_ipset *ep_ipset_need(struct ep_snapshot *s, struct ep_netns *ns,
 			       uint16_t index); /* or NULL */
+/* What the kernel remembers, on demand; NULL if it could not be read. */
+const struct ep_recent *ep_recent_need(struct ep_snapshot *s, struct ep_netns *ns,
+				       const char *name);
+const struct ep_hashlimit *ep_hashlimit_need(struct ep_snapshot *s, struct ep_netns *ns,
+					     uint8_t family, const char *name);
+const struct ep_acct *ep_acct_need(struct ep_snapshot *s, struct ep_netns *ns, const char *name);
+const struct ep_conns *ep_conns_need(struct ep_snapshot *s, struct ep_netns *ns);
+const struct ep_conns *ep_conns_list_need(struct ep_snapshot *s, struct ep_netns *ns);
 
 const struct ep_link *ep_link_by_index(const struct ep_netns *ns, uint32_t ifindex);
 const struct ep_link *ep_link_by_name(const struct ep_netns *ns, const char *name);

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The live snapshot: what is read at once, and the provider that reads the rest on demand. */
 #include "collect/owners_i.h"
+#include "collect/remember.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 struct ep_collect {
 	struct ep_provider provider;
-	struct ep_route_asker *routes;
 };
 
 /* What is read of a namespace on demand. */
@@ -92,21 +95,46 @@ static int provide_ipset(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, 
 	return ep_collect_ipset(s, ns, index);
 }
 
-static int provide_route(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
-			 const struct ep_route_ask *ask, struct ep_route_told *ret)
+static int provide_recent(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
+			  struct ep_recent *r)
 {
-	struct ep_collect *c = ctx;
+	(void)ctx;
+	return ep_collect_recent(s, ns, r);
+}
 
-	return ep_route_ask(&c->routes, s, ns, ask, ret);
+static int provide_hashlimit(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
+			     struct ep_hashlimit *h)
+{
+	(void)ctx;
+	return ep_collect_hashlimit(s, ns, h);
+}
+
+static int provide_acct(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, struct ep_acct *a)
+{
+	(void)ctx;
+	return ep_collect_acct(s, ns, a);
+}
+
+static int provide_conns(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, bool list)
+{
+	(void)ctx;
+	return ep_collect_conns(s, ns, list);
 }
 
 static void read_host_facts(struct ep_snapshot *s)
 {
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+	struct timezone tz = {0};
+	struct timeval ignored;
 	struct utsname u;
 	char *boot_id;
 	size_t len;
 
 	s->taken_at = (uint64_t)time(NULL);
+	/* the C library's own no longer tells the time zone */
+	s->has_tz = syscall(SYS_gettimeofday, &ignored, &tz) == 0;
+	s->tz_minuteswest = tz.tz_minuteswest;
+	s->cpus = cpus > 0 ? (uint32_t)cpus : 0;
 	if (uname(&u) == 0) {
 		s->hostname = ep_strdup(s->arena, u.nodename);
 		s->kernel = ep_strdup(s->arena, u.release);
@@ -161,7 +189,10 @@ int ep_collect_open(const char *netns, struct ep_collect **ret, struct ep_snapsh
 		.nft_chain = provide_chain,
 		.nft_set = provide_set,
 		.ipset = provide_ipset,
-		.route = provide_route,
+		.recent = provide_recent,
+		.hashlimit = provide_hashlimit,
+		.acct = provide_acct,
+		.conns = provide_conns,
 	};
 	s->provider = &c->provider;
 	*ret = c;
@@ -185,15 +216,7 @@ bool ep_collect_changed(struct ep_collect *c, struct ep_snapshot *s)
 	return false;
 }
 
-void ep_collect_every_container(struct ep_collect *c, struct ep_snapshot *s)
-{
-	(void)c;
-	ep_container_add_by_netns(s);
-}
-
 void ep_collect_free(struct ep_collect *c)
 {
-	if (c)
-		ep_route_asker_close(c->routes);
 	free(c);
 }

@@ -256,7 +256,7 @@ static int take_object(const struct nlmsghdr *nlh, void *ctx)
 	o->len = tb[NFTA_OBJ_DATA].len;
 	o->data = ep_memdup(d->a, tb[NFTA_OBJ_DATA].data, o->len);
 	*ep_push(d->a, &t->objs) = o;
-	return 0;
+	return ep_nft_decode_object(d->a, o);
 }
 
 static int take_set(const struct nlmsghdr *nlh, void *ctx)

@@ -10,6 +10,15 @@ int ep_nft_decode_data(struct ep_arena *a, const struct ep_nla *data, uint16_t m
 		       const uint8_t **ret, uint32_t *ret_len,
 		       const struct ep_verdict **ret_verdict) EP_MUST;
 
+/* NFTA_EXPR_NAME and NFTA_EXPR_DATA of one expression; -EBADMSG if it is malformed. */
+int ep_nft_decode_expr(struct ep_arena *a, const struct ep_nla *elem, struct ep_expr *e) EP_MUST;
+/* Of one attribute with an expression (one) or a list of them (list), either may be absent; NULL in
+ * *ret if there is none, or if they only count. */
+int ep_nft_decode_state(struct ep_arena *a, const struct ep_nla *one, const struct ep_nla *list,
+			const struct ep_exprs **ret) EP_MUST;
+/* NFTA_OBJ_DATA of limits, quotas and connection counts: their attributes are the expressions'. */
+int ep_nft_decode_object(struct ep_arena *a, struct ep_nft_obj *o) EP_MUST;
+
 /* Attributes of NFT_MSG_NEWSET; *ret_table points to the table's name in them. */
 int ep_nft_decode_set(struct ep_arena *a, const void *attrs, size_t len, struct ep_nft_set *set,
 		      struct ep_nla *ret_table) EP_MUST;

@@ -41,6 +41,7 @@ static int take_field(const struct ep_nla *elem, struct ep_nft_set *set)
 static int take_desc(const struct ep_nla *desc, struct ep_nft_set *set)
 {
 	static const struct ep_nla_policy policy[] = {
+		[NFTA_SET_DESC_SIZE] = EP_NLA_NUM(4),
 		[NFTA_SET_DESC_CONCAT] = EP_NLA_NEST,
 	};
 	struct ep_nla tb[EP_ARRAY_SIZE(policy)], at;
@@ -49,6 +50,7 @@ static int take_desc(const struct ep_nla *desc, struct ep_nft_set *set)
 
 	if (r < 0)
 		return r;
+	set->size = (uint32_t)ep_nla_be(&tb[NFTA_SET_DESC_SIZE], 0);
 	it = (struct ep_nla_iter){tb[NFTA_SET_DESC_CONCAT].data, tb[NFTA_SET_DESC_CONCAT].len};
 	while (r == 0 && ep_nla_next(&it, &at))
 		r = take_field(&at, set);
@@ -96,6 +98,8 @@ int ep_nft_decode_set(struct ep_arena *a, const void *attrs, size_t len, struct 
 		[NFTA_SET_FLAGS] = EP_NLA_NUM(4),         [NFTA_SET_KEY_TYPE] = EP_NLA_NUM(4),
 		[NFTA_SET_KEY_LEN] = EP_NLA_NUM(4),       [NFTA_SET_DATA_TYPE] = EP_NLA_NUM(4),
 		[NFTA_SET_DATA_LEN] = EP_NLA_NUM(4),      [NFTA_SET_DESC] = EP_NLA_NEST,
+		[NFTA_SET_OBJ_TYPE] = EP_NLA_NUM(4),      [NFTA_SET_EXPR] = EP_NLA_NEST,
+		[NFTA_SET_EXPRESSIONS] = EP_NLA_NEST,
 	};
 	struct ep_nla tb[EP_ARRAY_SIZE(policy)];
 	int r = ep_nla_table(attrs, len, policy, EP_ARRAY_SIZE(tb), tb);
@@ -112,6 +116,10 @@ int ep_nft_decode_set(struct ep_arena *a, const void *attrs, size_t len, struct 
 	set->data_len = (uint32_t)ep_nla_be(&tb[NFTA_SET_DATA_LEN], 0);
 	if (!set->key_len || set->key_len > DATA_MAX || set->data_len > DATA_MAX)
 		return -EBADMSG;
+	set->obj_type = (uint32_t)ep_nla_be(&tb[NFTA_SET_OBJ_TYPE], 0);
+	r = ep_nft_decode_state(a, &tb[NFTA_SET_EXPR], &tb[NFTA_SET_EXPRESSIONS], &set->exprs);
+	if (r < 0)
+		return r;
 	if (tb[NFTA_SET_DESC].data) {
 		r = take_desc(&tb[NFTA_SET_DESC], set);
 		if (r < 0)
@@ -126,35 +134,6 @@ int ep_nft_decode_set(struct ep_arena *a, const void *attrs, size_t len, struct 
 }
 
 /* ---- its elements ---- */
-
-/* Expressions of an element that only count leave the decision to its key. */
-static bool only_counts(const struct ep_nla *expr)
-{
-	static const struct ep_nla_policy policy[] = {
-		[NFTA_EXPR_NAME] = EP_NLA_MAX(64),
-	};
-	struct ep_nla tb[EP_ARRAY_SIZE(policy)];
-	const struct ep_nla *name = &tb[NFTA_EXPR_NAME];
-
-	return ep_nla_table(expr->data, expr->len, policy, EP_ARRAY_SIZE(tb), tb) == 0 &&
-	       name->data &&
-	       (!strncmp((const char *)name->data, "counter", name->len) ||
-		!strncmp((const char *)name->data, "last", name->len));
-}
-
-static bool all_only_count(const struct ep_nla *one, const struct ep_nla *list)
-{
-	struct ep_nla_iter it = {list->data, list->len};
-	struct ep_nla at;
-
-	if (one->data && !only_counts(one))
-		return false;
-	while (ep_nla_next(&it, &at)) {
-		if (!only_counts(&at))
-			return false;
-	}
-	return !it.left;
-}
 
 static int take_key(struct ep_arena *a, const struct ep_nft_set *set, const struct ep_nla *at,
 		    const uint8_t **ret)
@@ -222,8 +201,11 @@ static int take_elem(struct ep_arena *a, const struct ep_nft_set *set, const str
 	e->object = ep_nla_str(a, &tb[NFTA_SET_ELEM_OBJREF]);
 	e->timeout_ms = ep_nla_be(&tb[NFTA_SET_ELEM_TIMEOUT], 0);
 	e->comment = ep_nft_userdata_comment(a, &tb[NFTA_SET_ELEM_USERDATA]);
-	e->conditional = !all_only_count(&tb[NFTA_SET_ELEM_EXPR], &tb[NFTA_SET_ELEM_EXPRESSIONS]);
-	return 0;
+	e->expires_ms = ep_nla_be(&tb[NFTA_SET_ELEM_EXPIRATION], 0);
+	r = ep_nft_decode_state(a, &tb[NFTA_SET_ELEM_EXPR], &tb[NFTA_SET_ELEM_EXPRESSIONS],
+				&e->exprs);
+	e->conditional = e->exprs;
+	return r;
 }
 
 int ep_nft_decode_elems(struct ep_arena *a, struct ep_arena *tmp, const struct ep_nft_set *set,

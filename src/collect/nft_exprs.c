@@ -13,6 +13,7 @@
 #define MAX_EXPRS  4096
 #define NAME_SIZE  256
 #define MAX_OPAQUE 16384
+#define MAX_STATES 16 /* expressions of one element; the kernel allows two */
 
 static int decode_verdict(struct ep_arena *a, const struct ep_nla *at,
 			  const struct ep_verdict **ret_verdict)
@@ -128,30 +129,20 @@ static int decode_opaque(struct ep_arena *a, const struct ep_nla *data, struct e
 	return 0;
 }
 
-static int decode_expr(struct ep_arena *a, const struct ep_nla *elem, struct ep_expr *e)
+/* The attributes of an expression whose name is set. */
+static int decode_attrs(struct ep_arena *a, const struct ep_nla *data, struct ep_expr *e)
 {
-	static const struct ep_nla_policy policy[] = {
-		[NFTA_EXPR_NAME] = EP_NLA_MAX(64),
-		[NFTA_EXPR_DATA] = EP_NLA_NEST,
-	};
-	struct ep_nla tb[EP_ARRAY_SIZE(policy)], at;
-	const struct ep_expr_type *type;
-	struct ep_nla_iter it;
+	const struct ep_expr_type *type = ep_expr_type_find(e->name);
+	struct ep_nla_iter it = {data->data, data->len};
+	struct ep_nla at;
 	size_t n;
-	int r = ep_nla_table(elem->data, elem->len, policy, EP_ARRAY_SIZE(tb), tb);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	e->name = ep_nla_str(a, &tb[NFTA_EXPR_NAME]);
-	if (!e->name || !*e->name)
-		return -EBADMSG;
-	type = ep_expr_type_find(e->name);
-	if (!type || !count_attrs(type, &tb[NFTA_EXPR_DATA], &n))
-		return decode_opaque(a, &tb[NFTA_EXPR_DATA], e);
+	if (!type || !count_attrs(type, data, &n))
+		return decode_opaque(a, data, e);
 	e->name = type->name;
 	e->attrs.v = n ? ep_alloc(a, n * sizeof(*e->attrs.v)) : NULL;
 	e->attrs.cap = n;
-	it = (struct ep_nla_iter){tb[NFTA_EXPR_DATA].data, tb[NFTA_EXPR_DATA].len};
 	while (r == 0 && ep_nla_next(&it, &at)) {
 		const struct ep_attr_type *t = attr_type(type, at.type);
 
@@ -159,6 +150,90 @@ static int decode_expr(struct ep_arena *a, const struct ep_nla *elem, struct ep_
 			r = decode_attr(a, t, &at, &e->attrs.v[e->attrs.n++]);
 	}
 	return r < 0 || !it.left ? r : -EBADMSG;
+}
+
+int ep_nft_decode_expr(struct ep_arena *a, const struct ep_nla *elem, struct ep_expr *e)
+{
+	static const struct ep_nla_policy policy[] = {
+		[NFTA_EXPR_NAME] = EP_NLA_MAX(64),
+		[NFTA_EXPR_DATA] = EP_NLA_NEST,
+	};
+	struct ep_nla tb[EP_ARRAY_SIZE(policy)];
+	int r = ep_nla_table(elem->data, elem->len, policy, EP_ARRAY_SIZE(tb), tb);
+
+	if (r < 0)
+		return r;
+	e->name = ep_nla_str(a, &tb[NFTA_EXPR_NAME]);
+	if (!e->name || !*e->name)
+		return -EBADMSG;
+	return decode_attrs(a, &tb[NFTA_EXPR_DATA], e);
+}
+
+/* Expressions that only count leave the decision to others. */
+static bool only_counts(const struct ep_expr *e)
+{
+	return !e->opaque && (!strcmp(e->name, "counter") || !strcmp(e->name, "last"));
+}
+
+int ep_nft_decode_state(struct ep_arena *a, const struct ep_nla *one, const struct ep_nla *list,
+			const struct ep_exprs **ret)
+{
+	struct ep_exprs *out = ep_alloc(a, sizeof(*out));
+	struct ep_nla_iter it = {list->data, list->len};
+	bool decides = false;
+	struct ep_nla at;
+	int r = 0;
+
+	if (one->data)
+		r = ep_nft_decode_expr(a, one, ep_push(a, out));
+	while (r == 0 && ep_nla_next(&it, &at))
+		r = out->n < MAX_STATES ? ep_nft_decode_expr(a, &at, ep_push(a, out)) : -E2BIG;
+	if (r < 0 || it.left)
+		return r < 0 ? r : -EBADMSG;
+	ep_each(e, out)
+		decides |= !only_counts(e);
+	*ret = decides ? out : NULL;
+	return 0;
+}
+
+int ep_nft_decode_object(struct ep_arena *a, struct ep_nft_obj *o)
+{
+	static const struct {
+		uint32_t type;
+		const char *name;
+	} kinds[] = {
+		{NFT_OBJECT_QUOTA, "quota"},
+		{NFT_OBJECT_LIMIT, "limit"},
+		{NFT_OBJECT_CONNLIMIT, "connlimit"},
+	};
+	struct ep_nla data = {.len = (uint16_t)o->len, .data = o->data};
+	struct ep_exprs *out;
+
+	for (size_t i = 0; i < EP_ARRAY_SIZE(kinds); i++) {
+		if (kinds[i].type != o->type)
+			continue;
+		out = ep_alloc(a, sizeof(*out));
+		ep_push(a, out)->name = kinds[i].name;
+		o->exprs = out;
+		return decode_attrs(a, &data, &out->v[0]);
+	}
+	return 0;
+}
+
+/* Expressions inside of a dynset: those that its elements get. */
+static int decode_sub(struct ep_arena *a, struct ep_expr *e)
+{
+	struct ep_nla one = {0}, list = {0};
+	uint32_t len = 0;
+
+	if (e->opaque || strcmp(e->name, "dynset"))
+		return 0;
+	one.data = ep_attr_bytes(e, NFTA_DYNSET_EXPR, &len);
+	one.len = (uint16_t)len;
+	len = 0;
+	list.data = ep_attr_bytes(e, NFTA_DYNSET_EXPRESSIONS, &len);
+	list.len = (uint16_t)len;
+	return ep_nft_decode_state(a, &one, &list, &e->sub);
 }
 
 int ep_nft_decode_exprs(struct ep_arena *a, const void *payload, size_t len, struct ep_nft_rule *r)
@@ -178,10 +253,15 @@ int ep_nft_decode_exprs(struct ep_arena *a, const void *payload, size_t len, str
 	r->exprs.n = 0;
 	it = (struct ep_nla_iter){payload, len};
 	while (ep_nla_next(&it, &at)) {
-		int err = at.type == NFTA_LIST_ELEM ?
-				  decode_expr(a, &at, &r->exprs.v[r->exprs.n++]) :
-				  0;
+		struct ep_expr *e;
+		int err;
 
+		if (at.type != NFTA_LIST_ELEM)
+			continue;
+		e = &r->exprs.v[r->exprs.n++];
+		err = ep_nft_decode_expr(a, &at, e);
+		if (err == 0)
+			err = decode_sub(a, e);
 		if (err < 0)
 			return err;
 	}

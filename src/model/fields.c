@@ -45,7 +45,7 @@ REC(rec_link, link_t_, F(U32, link_t_, ifindex), F(STR, link_t_, name), F(STR, l
     F(U32, link_t_, vrf_table), F(U32, link_t_, xdp_prog), F(INT, link_t_, forwarding4),
     F(INT, link_t_, forwarding6), F(INT, link_t_, rp_filter), F(INT, link_t_, route_localnet),
     F(INT, link_t_, accept_local), F(INT, link_t_, src_valid_mark),
-    F(INT, link_t_, force_forwarding6), F(INT, link_t_, send_redirects));
+    F(INT, link_t_, force_forwarding6));
 
 typedef struct ep_ifaddr ifaddr_t;
 REC(rec_ifaddr, ifaddr_t, F(U32, ifaddr_t, ifindex), F(ADDR, ifaddr_t, addr), F(U8, ifaddr_t, plen),
@@ -60,7 +60,7 @@ REC(rec_route, route_t, F(U8, route_t, family), F(U32, route_t, table), F(U8, ro
     F(U8, route_t, scope), F(U8, route_t, protocol), F(U8, route_t, tos), F(ADDR, route_t, dst),
     F(U8, route_t, dst_len), F(ADDR, route_t, src), F(U8, route_t, src_len),
     F(ADDR, route_t, prefsrc), F(U32, route_t, metric), F(U32, route_t, flags),
-    F(U8, route_t, pref), FREC(VEC, route_t, hops, rec_nexthop));
+    FREC(VEC, route_t, hops, rec_nexthop));
 
 typedef struct ep_policy policy_t;
 REC(rec_policy, policy_t, F(U8, policy_t, family), F(U32, policy_t, priority),
@@ -72,16 +72,19 @@ REC(rec_policy, policy_t, F(U8, policy_t, family), F(U32, policy_t, priority),
     F(BOOL, policy_t, has_uid), F(U32, policy_t, uid_lo), F(U32, policy_t, uid_hi),
     F(U16, policy_t, sport_lo), F(U16, policy_t, sport_hi), F(U16, policy_t, dport_lo),
     F(U16, policy_t, dport_hi), F(INT, policy_t, suppress_prefixlen),
-    F(INT, policy_t, suppress_ifgroup), F(U8, policy_t, tos_mask), F(U16, policy_t, sport_mask),
-    F(U16, policy_t, dport_mask), F(U32, policy_t, flowlabel), F(U32, policy_t, flowlabel_mask));
+    F(INT, policy_t, suppress_ifgroup));
 
 typedef struct ep_expr expr_t;
-REC(rec_expr, expr_t, F(STR, expr_t, name), F(BOOL, expr_t, opaque),
-    FCUSTOM("attrs", ep_save_attrs, ep_load_attrs));
+static const struct ep_field expr_fields[] = {F(STR, expr_t, name),
+					      F(BOOL, expr_t, opaque),
+					      FCUSTOM("attrs", ep_save_attrs, ep_load_attrs),
+					      FCUSTOM("sub", ep_save_expr_sub, ep_load_expr_sub),
+					      {}};
+const struct ep_rec ep_rec_expr = {sizeof(expr_t), expr_fields};
 
 typedef struct ep_nft_rule nrule_t;
 REC(rec_nft_rule, nrule_t, F(U64, nrule_t, handle), F(U32, nrule_t, position),
-    F(STR, nrule_t, comment), FREC(VEC, nrule_t, exprs, rec_expr));
+    F(STR, nrule_t, comment), FREC(VEC, nrule_t, exprs, ep_rec_expr));
 
 typedef struct ep_nft_chain nchain_t;
 REC(rec_nft_chain, nchain_t, F(STR, nchain_t, name), F(U64, nchain_t, handle),
@@ -93,11 +96,13 @@ REC(rec_nft_chain, nchain_t, F(STR, nchain_t, name), F(U64, nchain_t, handle),
 typedef struct ep_nft_set nset_t;
 REC(rec_nft_set, nset_t, F(STR, nset_t, name), F(U32, nset_t, flags), F(U32, nset_t, key_type),
     F(U32, nset_t, data_type), F(U32, nset_t, key_len), F(U32, nset_t, data_len),
-    FCUSTOM("fields", ep_save_set_fields, ep_load_set_fields), F(BOOL, nset_t, loaded),
-    FCUSTOM("elems", ep_save_elems, ep_load_elems));
+    FCUSTOM("fields", ep_save_set_fields, ep_load_set_fields), F(U32, nset_t, size),
+    F(U32, nset_t, obj_type), FCUSTOM("exprs", ep_save_set_exprs, ep_load_set_exprs),
+    F(BOOL, nset_t, loaded), FCUSTOM("elems", ep_save_elems, ep_load_elems));
 
 typedef struct ep_nft_obj nobj_t;
-REC(rec_nft_obj, nobj_t, F(STR, nobj_t, name), F(U32, nobj_t, type), FBLOB(nobj_t, data, len));
+REC(rec_nft_obj, nobj_t, F(STR, nobj_t, name), F(U32, nobj_t, type), FBLOB(nobj_t, data, len),
+    FCUSTOM("exprs", ep_save_obj_exprs, ep_load_obj_exprs));
 
 typedef struct ep_nft_table ntable_t;
 REC(rec_nft_table, ntable_t, F(U8, ntable_t, family), F(STR, ntable_t, name),
@@ -146,6 +151,37 @@ REC(rec_ipset_elem, ipelem_t, F(ADDR, ipelem_t, addr), F(U8, ipelem_t, plen),
 typedef struct ep_ipset ipset_t;
 REC(rec_ipset, ipset_t, F(STR, ipset_t, name), F(STR, ipset_t, type), F(U16, ipset_t, index),
     F(U8, ipset_t, family), F(BOOL, ipset_t, loaded), FREC(VEC, ipset_t, elems, rec_ipset_elem));
+
+typedef struct ep_recent_stamp rstamp_t;
+REC(rec_recent_stamp, rstamp_t, F(U64, rstamp_t, age_ms));
+
+typedef struct ep_recent_row rrow_t;
+REC(rec_recent_row, rrow_t, F(ADDR, rrow_t, addr), F(U8, rrow_t, ttl),
+    FREC(VEC, rrow_t, stamps, rec_recent_stamp));
+
+typedef struct ep_recent recent_t;
+REC(rec_recent, recent_t, F(STR, recent_t, name), F(BOOL, recent_t, loaded),
+    F(BOOL, recent_t, ages), FREC(VEC, recent_t, rows, rec_recent_row));
+
+typedef struct ep_hashlimit_row hrow_t;
+REC(rec_hashlimit_row, hrow_t, F(ADDR, hrow_t, src), F(ADDR, hrow_t, dst), F(U16, hrow_t, sport),
+    F(U16, hrow_t, dport), F(U64, hrow_t, credit), F(U64, hrow_t, cap), F(U64, hrow_t, cost));
+
+typedef struct ep_hashlimit hashlimit_t;
+REC(rec_hashlimit, hashlimit_t, F(STR, hashlimit_t, name), F(U8, hashlimit_t, family),
+    F(BOOL, hashlimit_t, loaded), FREC(VEC, hashlimit_t, rows, rec_hashlimit_row));
+
+typedef struct ep_acct acct_t;
+REC(rec_acct, acct_t, F(STR, acct_t, name), F(BOOL, acct_t, loaded), F(U64, acct_t, packets),
+    F(U64, acct_t, bytes), F(U64, acct_t, quota), F(U32, acct_t, flags));
+
+typedef struct ep_conn conn_t;
+REC(rec_conn, conn_t, F(ADDR, conn_t, src), F(ADDR, conn_t, dst), F(ADDR, conn_t, reply_src),
+    F(ADDR, conn_t, reply_dst), F(U32, conn_t, n), F(U32, conn_t, closed));
+
+typedef struct ep_conns conns_t;
+REC(rec_conns, conns_t, F(BOOL, conns_t, counted), F(BOOL, conns_t, loaded), F(U64, conns_t, total),
+    FREC(VEC, conns_t, list, rec_conn));
 
 typedef struct ep_hook hook_t;
 REC(rec_hook, hook_t, F(STR, hook_t, kind), F(U32, hook_t, ifindex), F(STR, hook_t, name),
@@ -199,10 +235,11 @@ REC(rec_netns, netns_t, F(U64, netns_t, ino), F(STR, netns_t, name), F(INT, netn
     FREC(VEC, netns_t, addrs, rec_ifaddr), FREC(VEC, netns_t, routes, rec_route),
     FREC(VEC, netns_t, policies, rec_policy), FREC(VEC, netns_t, hooks, rec_hook),
     FREC(VEC, netns_t, hook_fns, rec_hook_fn), FREC(PVEC, netns_t, ipsets, rec_ipset),
+    FREC(PVEC, netns_t, recents, rec_recent), FREC(PVEC, netns_t, hashlimits, rec_hashlimit),
+    FREC(PVEC, netns_t, accts, rec_acct), FREC(REC, netns_t, conns, rec_conns),
     FREC(REC, netns_t, nft, rec_nft), FREC(REC, netns_t, xt, rec_xt), F(INT, netns_t, ip_forward),
     F(INT, netns_t, forwarding6_all), F(INT, netns_t, rp_filter_all),
     F(INT, netns_t, route_localnet_all), F(INT, netns_t, accept_local_all),
-    F(INT, netns_t, src_valid_mark_all), F(INT, netns_t, send_redirects_all),
     F(INT, netns_t, bridge_nf_call_ip), F(INT, netns_t, bridge_nf_call_ip6),
     F(INT, netns_t, conntrack_count), F(INT, netns_t, tcp_l3mdev_accept),
     F(INT, netns_t, fwmark_reflect));
@@ -214,6 +251,9 @@ static const struct ep_field snapshot_fields[] = {F(STR, snapshot_t, hostname),
 						  F(STR, snapshot_t, boot_id),
 						  F(U64, snapshot_t, host_netns),
 						  F(U64, snapshot_t, taken_at),
+						  F(BOOL, snapshot_t, has_tz),
+						  F(INT, snapshot_t, tz_minuteswest),
+						  F(U32, snapshot_t, cpus),
 						  FREC(VEC, snapshot_t, sources, rec_source),
 						  FREC(PVEC, snapshot_t, netns, rec_netns),
 						  FREC(PVEC, snapshot_t, containers, rec_container),

@@ -48,7 +48,7 @@ struct ep_rec {
 	const struct ep_field *fields; /* ends with a NULL name */
 };
 
-extern const struct ep_rec ep_rec_snapshot;
+extern const struct ep_rec ep_rec_snapshot, ep_rec_expr;
 
 struct ep_loader {
 	struct ep_arena *arena;
@@ -76,6 +76,13 @@ bool ep_load_num(struct ep_loader *l, const json_t *j, uint64_t max, uint64_t *r
 /* json_refs.c: what is more than a field */
 json_t *ep_save_attrs(const void *expr);
 bool ep_load_attrs(struct ep_loader *l, void *expr, const json_t *j);
+/* For owners that have it where ep_expr, ep_nft_set and ep_nft_obj do. */
+json_t *ep_save_expr_sub(const void *expr);
+bool ep_load_expr_sub(struct ep_loader *l, void *expr, const json_t *j);
+json_t *ep_save_set_exprs(const void *set);
+bool ep_load_set_exprs(struct ep_loader *l, void *set, const json_t *j);
+json_t *ep_save_obj_exprs(const void *obj);
+bool ep_load_obj_exprs(struct ep_loader *l, void *obj, const json_t *j);
 json_t *ep_save_elems(const void *set);
 bool ep_load_elems(struct ep_loader *l, void *set, const json_t *j);
 json_t *ep_save_owners(const void *listener);

@@ -298,6 +298,12 @@ static bool check(struct ep_loader *l, struct ep_snapshot *s)
 			(*i)->name = (*i)->name ? (*i)->name : "";
 			(*i)->type = (*i)->type ? (*i)->type : "";
 		}
+		ep_each(i, &(*n)->recents)
+			(*i)->name = (*i)->name ? (*i)->name : "";
+		ep_each(i, &(*n)->hashlimits)
+			(*i)->name = (*i)->name ? (*i)->name : "";
+		ep_each(i, &(*n)->accts)
+			(*i)->name = (*i)->name ? (*i)->name : "";
 	}
 	ep_each(p, &s->procs) {
 		(*p)->comm = (*p)->comm ? (*p)->comm : "";

@@ -5,7 +5,8 @@
 
 #include "model/fields.h"
 
-#define EP_MAX_KEY 64 /* bytes of the nft register file */
+#define EP_MAX_KEY    64 /* bytes of the nft register file */
+#define EP_MAX_STATES 16 /* expressions of one element; the kernel allows two */
 
 /* ---- expressions: by the attribute rows ---- */
 
@@ -128,6 +129,69 @@ bool ep_load_attrs(struct ep_loader *l, void *expr, const json_t *j)
 	return true;
 }
 
+/* ---- expressions inside of something else ---- */
+
+static json_t *save_exprs(const struct ep_exprs *list)
+{
+	json_t *j = list ? json_array() : NULL;
+
+	for (size_t i = 0; list && i < list->n; i++)
+		json_array_append_new(j, ep_save_rec(&ep_rec_expr, &list->v[i]));
+	return j;
+}
+
+static bool load_exprs(struct ep_loader *l, const json_t *j, const struct ep_exprs **ret)
+{
+	struct ep_exprs *list = ep_alloc(l->arena, sizeof(*list));
+	const json_t *v;
+	size_t i;
+
+	if (!json_is_array(j) || json_array_size(j) > EP_MAX_STATES)
+		return ep_load_fail(l, "not a list of a few expressions");
+	json_array_foreach(j, i, v)
+	{
+		/* One inside of another would have no end. */
+		if (json_object_get(v, "sub"))
+			return ep_load_fail(l, "expressions are nested too deep");
+		if (!ep_load_rec(l, &ep_rec_expr, ep_push(l->arena, list), v))
+			return false;
+		if (!list->v[i].name)
+			return ep_load_fail(l, "an expression has no name");
+	}
+	*ret = list->n ? list : NULL;
+	return true;
+}
+
+json_t *ep_save_expr_sub(const void *expr)
+{
+	return save_exprs(((const struct ep_expr *)expr)->sub);
+}
+
+bool ep_load_expr_sub(struct ep_loader *l, void *expr, const json_t *j)
+{
+	return load_exprs(l, j, &((struct ep_expr *)expr)->sub);
+}
+
+json_t *ep_save_set_exprs(const void *set)
+{
+	return save_exprs(((const struct ep_nft_set *)set)->exprs);
+}
+
+bool ep_load_set_exprs(struct ep_loader *l, void *set, const json_t *j)
+{
+	return load_exprs(l, j, &((struct ep_nft_set *)set)->exprs);
+}
+
+json_t *ep_save_obj_exprs(const void *obj)
+{
+	return save_exprs(((const struct ep_nft_obj *)obj)->exprs);
+}
+
+bool ep_load_obj_exprs(struct ep_loader *l, void *obj, const json_t *j)
+{
+	return load_exprs(l, j, &((struct ep_nft_obj *)obj)->exprs);
+}
+
 /* ---- sets ---- */
 
 json_t *ep_save_set_fields(const void *set)
@@ -178,7 +242,10 @@ json_t *ep_save_elems(const void *set)
 		put(j, "timeout_ms",
 		    el->timeout_ms ? json_integer((json_int_t)el->timeout_ms) : NULL);
 		put(j, "comment", el->comment ? ep_save_str(el->comment) : NULL);
+		put(j, "expires_ms",
+		    el->expires_ms ? json_integer((json_int_t)el->expires_ms) : NULL);
 		put(j, "conditional", el->conditional ? json_true() : NULL);
+		put(j, "exprs", save_exprs(el->exprs));
 		json_array_append_new(list, j);
 	}
 	return list;
@@ -220,6 +287,12 @@ static bool load_elem(struct ep_loader *l, const struct ep_nft_set *s, struct ep
 		return false;
 	v = json_object_get(j, "comment");
 	if (v && !ep_load_str(l, v, &el->comment))
+		return false;
+	v = json_object_get(j, "exprs");
+	if (v && !load_exprs(l, v, &el->exprs))
+		return false;
+	v = json_object_get(j, "expires_ms");
+	if (v && !ep_load_num(l, v, INT64_MAX, &el->expires_ms))
 		return false;
 	v = json_object_get(j, "timeout_ms");
 	return !v || ep_load_num(l, v, INT64_MAX, &el->timeout_ms);

@@ -42,7 +42,6 @@ struct ep_netns *ep_netns_add(struct ep_snapshot *s, uint64_t ino)
 	ns->ino = ino;
 	ns->ip_forward = ns->forwarding6_all = ns->rp_filter_all = -1;
 	ns->route_localnet_all = ns->accept_local_all = -1;
-	ns->src_valid_mark_all = ns->send_redirects_all = -1;
 	ns->bridge_nf_call_ip = ns->bridge_nf_call_ip6 = -1;
 	ns->conntrack_count = -1;
 	ns->tcp_l3mdev_accept = ns->fwmark_reflect = -1;
@@ -133,6 +132,84 @@ struct ep_ipset *ep_ipset_need(struct ep_snapshot *s, struct ep_netns *ns, uint1
 	if (s->provider->ipset(s->provider->ctx, s, ns, index) < 0)
 		return NULL;
 	return find_ipset(ns, index);
+}
+
+/* ---- what the kernel remembers: asked once, whether it answers or not ---- */
+
+const struct ep_recent *ep_recent_need(struct ep_snapshot *s, struct ep_netns *ns, const char *name)
+{
+	struct ep_recent *r;
+
+	ep_each(it, &ns->recents) {
+		if (!strcmp((*it)->name, name))
+			return (*it)->loaded ? *it : NULL;
+	}
+	if (!s->provider || !s->provider->recent)
+		return NULL;
+	r = ep_alloc(s->arena, sizeof(*r));
+	r->name = ep_strdup(s->arena, name);
+	*ep_push(s->arena, &ns->recents) = r;
+	r->loaded = s->provider->recent(s->provider->ctx, s, ns, r) == 0;
+	return r->loaded ? r : NULL;
+}
+
+const struct ep_hashlimit *ep_hashlimit_need(struct ep_snapshot *s, struct ep_netns *ns,
+					     uint8_t family, const char *name)
+{
+	struct ep_hashlimit *h;
+
+	ep_each(it, &ns->hashlimits) {
+		if ((*it)->family == family && !strcmp((*it)->name, name))
+			return (*it)->loaded ? *it : NULL;
+	}
+	if (!s->provider || !s->provider->hashlimit)
+		return NULL;
+	h = ep_alloc(s->arena, sizeof(*h));
+	h->name = ep_strdup(s->arena, name);
+	h->family = family;
+	*ep_push(s->arena, &ns->hashlimits) = h;
+	h->loaded = s->provider->hashlimit(s->provider->ctx, s, ns, h) == 0;
+	return h->loaded ? h : NULL;
+}
+
+const struct ep_acct *ep_acct_need(struct ep_snapshot *s, struct ep_netns *ns, const char *name)
+{
+	struct ep_acct *a;
+
+	ep_each(it, &ns->accts) {
+		if (!strcmp((*it)->name, name))
+			return (*it)->loaded ? *it : NULL;
+	}
+	if (!s->provider || !s->provider->acct)
+		return NULL;
+	a = ep_alloc(s->arena, sizeof(*a));
+	a->name = ep_strdup(s->arena, name);
+	*ep_push(s->arena, &ns->accts) = a;
+	a->loaded = s->provider->acct(s->provider->ctx, s, ns, a) == 0;
+	return a->loaded ? a : NULL;
+}
+
+static void need_conns(struct ep_snapshot *s, struct ep_netns *ns, bool list)
+{
+	unsigned want = list ? EP_NEED_CONN_LIST : EP_NEED_CONNS;
+
+	if (ns->have & want || !s->provider || !s->provider->conns)
+		return;
+	ns->have |= want;
+	if (s->provider->conns(s->provider->ctx, s, ns, list) < 0 && list)
+		ns->conns.list.n = 0;
+}
+
+const struct ep_conns *ep_conns_need(struct ep_snapshot *s, struct ep_netns *ns)
+{
+	need_conns(s, ns, false);
+	return ns->conns.counted ? &ns->conns : NULL;
+}
+
+const struct ep_conns *ep_conns_list_need(struct ep_snapshot *s, struct ep_netns *ns)
+{
+	need_conns(s, ns, true);
+	return ns->conns.loaded ? &ns->conns : NULL;
 }
 
 /* ---- lookups ---- */

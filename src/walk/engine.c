@@ -3,6 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/tcp.h>
 
 #include "walk/engine.h"
 #include "walk/partition.h"
@@ -160,6 +163,29 @@ struct ep_val ep_w_unknown_val(struct ep_walk *w, const char *what, unsigned bit
 		.var = ep_w_var(w, EP_VAR_UNKNOWN, bits, ep_iv_full(w->arena, bits), what)};
 }
 
+unsigned ep_w_use(struct ep_walk *w, const void *what)
+{
+	struct ep_use *u;
+
+	ep_each(known, &w->uses)
+		if (known->what == what)
+			return ++known->n;
+	u = ep_push(w->arena, &w->uses);
+	*u = (struct ep_use){.what = what, .n = 1};
+	return 1;
+}
+
+unsigned ep_w_len_min(const struct ep_walk *w)
+{
+	return (w->p.alen == 4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr)) +
+	       sizeof(struct tcphdr);
+}
+
+unsigned ep_w_len_max(const struct ep_walk *w)
+{
+	return w->p.in && w->p.in->mtu && w->p.in->mtu < 65535 ? w->p.in->mtu : 65535;
+}
+
 /* ---- the answer ---- */
 
 void ep_w_end(struct ep_walk *w, enum ep_outcome_verdict v, const char *fmt, ...)
@@ -212,11 +238,6 @@ bool ep_w_rule_gone(const struct ep_walk *w, const void *rule)
 
 /* ---- one run ---- */
 
-struct ep_ivset ep_query_clients(struct ep_arena *a, const struct ep_query *q)
-{
-	return q->among.n ? q->among : ep_iv_full(a, q->dst.len * 8u);
-}
-
 static void start_packet(struct ep_walk *w)
 {
 	const struct ep_query *q = w->q;
@@ -225,8 +246,7 @@ static void start_packet(struct ep_walk *w)
 	ep_u128 src = ep_addr_num(&q->src);
 	bool v4 = q->dst.len == 4;
 
-	ep_w_var(w, EP_VAR_FIELD, bits,
-		 q->has_src ? ep_iv_range(a, src, src) : ep_query_clients(a, q),
+	ep_w_var(w, EP_VAR_FIELD, bits, q->has_src ? ep_iv_range(a, src, src) : ep_iv_full(a, bits),
 		 v4 ? "ip saddr" : "ip6 saddr");
 	ep_w_var(w, EP_VAR_FIELD, 16,
 		 q->has_sport ? ep_iv_range(a, q->sport, q->sport) : ep_iv_full(a, 16),
@@ -249,7 +269,7 @@ static void start_walk(struct ep_walk *w)
 		ep_w_end(w, EP_UNKNOWN, "the namespace is not in the snapshot");
 		return;
 	}
-	if (ep_origin_sends(w->q->origin)) {
+	if (w->q->origin == EP_HOST) {
 		ep_w_send(w);
 		return;
 	}
@@ -298,8 +318,6 @@ static struct ep_outcome *keep_outcome(struct ep_explore *x, const struct ep_wal
 	o->final.addr = w->end_addr;
 	o->final.port = w->end_port;
 	o->final.dev = w->end_dev ? ep_strdup(a, w->end_dev) : w->p.in ? w->p.in->name : NULL;
-	ep_each(n, &w->routes)
-		o->routes |= ep_route_keep(x->result, w, n);
 	ep_each(v, &w->via)
 		*ep_push(a, &o->via) = *v;
 	ep_each(n, &w->now)
@@ -361,7 +379,6 @@ struct ep_result *ep_walk(struct ep_snapshot *s, const struct ep_query *q,
 	r->arena = a;
 	x.budget = q->max_runs ? q->max_runs : EP_MAX_RUNS;
 	ep_partition(&x);
-	ep_routes_verify(s, r);
 	return r;
 }
 

@@ -65,14 +65,15 @@ struct ep_pkt {
 	const struct ep_listener *tproxy;
 };
 
-/* A routing decision of this run, until its open source is known as narrowly as it will be. */
-struct ep_route_note {
-	struct ep_route_check check;
-	struct ep_val src, sport;
-	bool has_src;
-};
+struct ep_choice;  /* engine.c */
+struct ep_touched; /* nft_lookup.c */
+struct ep_listed;  /* xt_match_recent.c */
 
-struct ep_choice; /* engine.c */
+/* How often this packet met something that keeps a count. */
+struct ep_use {
+	const void *what;
+	unsigned n;
+};
 struct ep_fib;
 
 struct ep_state {
@@ -93,12 +94,12 @@ struct ep_walk {
 	EP_VEC(struct ep_var) vars;
 	EP_VEC(struct ep_step) steps;
 	EP_VEC(const struct ep_proc *) via;
-	EP_VEC(struct ep_route_note) routes;
-	struct ep_route_note *route_note; /* the last lookup's, until the next; NULL: none */
-	bool route_open; /* the last lookup rests on an unknown: the kernel can't be asked for it */
 	unsigned hops;
 	EP_VEC(struct ep_state) states; /* what was asked by ep_w_state() */
 	ep_strs now;
+	EP_VEC(struct ep_use) uses;
+	EP_VEC(struct ep_touched *) touched; /* set elements that this packet added or took away */
+	EP_VEC(struct ep_listed *) listed;   /* the same for xt's recent lists */
 	/* answer of this run; set once by ep_w_end() */
 	bool ended, martian, met_tie;
 	enum ep_outcome_verdict verdict;
@@ -145,6 +146,12 @@ int ep_w_var(struct ep_walk *w, enum ep_var_kind kind, unsigned bits, struct ep_
 /* The run's one unknown quantity of that name (packet length, ttl…), made at first use. */
 struct ep_val ep_w_unknown_val(struct ep_walk *w, const char *what, unsigned bits);
 
+/* Counts the run's uses of something: 1 for the first. */
+unsigned ep_w_use(struct ep_walk *w, const void *what);
+/* Bytes that a SYN may have, from its IP header on: skb->len of a first packet. */
+unsigned ep_w_len_min(const struct ep_walk *w);
+unsigned ep_w_len_max(const struct ep_walk *w);
+
 /* ---- the answer ---- */
 
 /* Ends the run (first call wins). reason is copied; NULL if there is nothing to add. */
@@ -179,7 +186,8 @@ enum ep_xt_ret { EP_X_CONTINUE, EP_X_ACCEPT, EP_X_DROP, EP_X_RETURN, EP_X_ENDED 
 struct ep_xt_env {
 	const char *table; /* name of the table the rule is in */
 	const char *chain;
-	bool nft; /* inside an nft rule */
+	unsigned position; /* of the rule in it, from 1 */
+	bool nft;          /* inside an nft rule */
 	/* set by a target that did something worth a step */
 	const char *action, *to;
 };
@@ -224,15 +232,11 @@ struct ep_flow {
 	struct ep_val src;       /* var -1 with c 0: unspecified */
 	uint32_t iif, oif, mark; /* ifindexes; iif: loopback's for local output */
 	uint32_t l3mdev;         /* VRF or a port of it, if neither iif nor oif tells; 0 unset */
-	struct ep_val sport, dport;
-	bool open_tos; /* the packet's TOS byte counts; else it is 0 */
-	bool no_pick;  /* fib_lookup() alone: of several next hops none is chosen */
-	bool no_proto; /* the protocol is not told to the lookup */
-	bool output;   /* sent by this host */
-	bool no_src;   /* the source does not matter (local sender that has none yet) */
+	uint16_t dport;
+	struct ep_val sport;
+	bool output; /* sent by this host */
+	bool no_src; /* the source does not matter (local sender that has none yet) */
 };
-
-#define EP_FLOW_NO_PORTS .sport = {.var = -1}, .dport = {.var = -1}
 
 /* fib_lookup() / ip6 route lookup with the policy rules of ns. May make choices (source rules, multipath). */
 void ep_fib_lookup(struct ep_walk *w, struct ep_netns *ns, const struct ep_flow *f,

@@ -32,6 +32,21 @@ struct ep_nft_vm {
 
 /* nft_lookup.c: sets, maps and verdict maps. */
 enum ep_nft_next ep_nft_eval_lookup(struct ep_nft_vm *vm, const struct ep_expr *e);
+/* The element that the key is in, after what this packet did to the set; NULL if none. May split, and
+ * may end the run. key_len bytes. */
+const struct ep_nft_elem *ep_nft_find_elem(struct ep_nft_vm *vm, const struct ep_nft_set *set,
+					   const struct ep_byte *key);
+/* From now on the key is in the set, as el says, or (NULL) it is not. */
+void ep_nft_touch(struct ep_nft_vm *vm, const struct ep_nft_set *set, const struct ep_byte *key,
+		  const struct ep_nft_elem *el);
+/* Elements of a set, read if need be; NULL: the run has ended. */
+struct ep_nft_set *ep_nft_set_of(struct ep_nft_vm *vm, const struct ep_expr *e, const char *name);
+/* nft_now.c: what the host is like now, and the counters of the packet's connection. */
+enum ep_nft_next ep_nft_load_host(struct ep_nft_vm *vm, const struct ep_expr *e, uint64_t key);
+enum ep_nft_next ep_nft_load_counter(struct ep_nft_vm *vm, const struct ep_expr *e, uint64_t key);
+/* nft_state.c: limits, quotas and counts that go with an element; false: the rule does not match. */
+bool ep_nft_elem_lets(struct ep_nft_vm *vm, const struct ep_nft_set *set,
+		      const struct ep_nft_elem *el);
 /* nft_fib.c: kinds of addresses, and ways back. */
 enum ep_nft_next ep_nft_eval_fib(struct ep_nft_vm *vm, const struct ep_expr *e);
 /* nft_payload.c: header bytes. */
@@ -45,6 +60,7 @@ extern const struct ep_nft_row ep_nft_rows_data[]; /* nft_data.c: registers in, 
 extern const struct ep_nft_row
 	ep_nft_rows_field[]; /* nft_field.c: meta, payload, ct, fib… into registers */
 extern const struct ep_nft_row ep_nft_rows_effect[]; /* nft_effect.c: nat, reject, marks, logging… */
+extern const struct ep_nft_row ep_nft_rows_state[]; /* nft_state.c: limits, quotas, counts */
 
 /* Sets a register or breaks off with the reason that the ruleset is malformed. */
 enum ep_nft_next ep_nft_bad(struct ep_nft_vm *vm, const struct ep_expr *e);

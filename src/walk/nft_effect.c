@@ -233,7 +233,7 @@ static enum ep_nft_next eval_notrack(struct ep_nft_vm *vm, const struct ep_expr 
 	return EP_NFT_NEXT;
 }
 
-/* ---- those without a say, and those whose state we do not have ---- */
+/* ---- those without a say, and those that nobody can tell ---- */
 
 static enum ep_nft_next eval_nothing(struct ep_nft_vm *vm, const struct ep_expr *e)
 {
@@ -248,26 +248,6 @@ static enum ep_nft_next eval_state(struct ep_nft_vm *vm, const struct ep_expr *e
 			    ep_nft_where(vm)) ?
 		       EP_NFT_NEXT :
 		       EP_NFT_BREAK;
-}
-
-/* Adding to a set decides nothing, unless a limit goes with the element. */
-static enum ep_nft_next eval_dynset(struct ep_nft_vm *vm, const struct ep_expr *e)
-{
-	if (ep_attr_has(e, NFTA_DYNSET_EXPR) || ep_attr_has(e, NFTA_DYNSET_EXPRESSIONS))
-		return eval_state(vm, e);
-	return EP_NFT_NEXT;
-}
-
-static enum ep_nft_next eval_objref(struct ep_nft_vm *vm, const struct ep_expr *e)
-{
-	uint64_t type = ep_attr_num(e, NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_UNSPEC);
-
-	if (type == NFT_OBJECT_SYNPROXY)
-		return ep_nft_unknown(vm, "synproxy answers before the server");
-	if (type == NFT_OBJECT_QUOTA || type == NFT_OBJECT_LIMIT || type == NFT_OBJECT_CONNLIMIT ||
-	    ep_attr_has(e, NFTA_OBJREF_SET_NAME))
-		return eval_state(vm, e);
-	return EP_NFT_NEXT;
 }
 
 static enum ep_nft_next eval_queue(struct ep_nft_vm *vm, const struct ep_expr *e)
@@ -293,7 +273,11 @@ static enum ep_nft_next eval_fwd(struct ep_nft_vm *vm, const struct ep_expr *e)
 static enum ep_nft_next eval_xt_match(struct ep_nft_vm *vm, const struct ep_expr *e)
 {
 	struct ep_xt_env env = {
-		.table = vm->chain->table->name, .chain = vm->chain->name, .nft = true};
+		.table = vm->chain->table->name,
+		.chain = vm->chain->name,
+		.position = vm->rule->position,
+		.nft = true,
+	};
 	struct ep_xt_ext x = {.name = ep_attr_str(e, NFTA_MATCH_NAME),
 			      .rev = (uint8_t)ep_attr_num(e, NFTA_MATCH_REV, 0)};
 	int r;
@@ -333,15 +317,21 @@ static enum ep_nft_next eval_xt_target(struct ep_nft_vm *vm, const struct ep_exp
 }
 
 const struct ep_nft_row ep_nft_rows_effect[] = {
-	{"nat", eval_nat},          {"masq", eval_masq},
-	{"redir", eval_redir},      {"tproxy", eval_tproxy},
-	{"reject", eval_reject},    {"notrack", eval_notrack},
-	{"counter", eval_nothing},  {"log", eval_nothing},
-	{"last", eval_nothing},     {"dup", eval_nothing},
-	{"limit", eval_state},      {"quota", eval_state},
-	{"connlimit", eval_state},  {"osf", eval_state},
-	{"dynset", eval_dynset},    {"objref", eval_objref},
-	{"queue", eval_queue},      {"synproxy", eval_synproxy},
-	{"fwd", eval_fwd},          {"match", eval_xt_match},
-	{"target", eval_xt_target}, {NULL, NULL},
+	{"nat", eval_nat},
+	{"masq", eval_masq},
+	{"redir", eval_redir},
+	{"tproxy", eval_tproxy},
+	{"reject", eval_reject},
+	{"notrack", eval_notrack},
+	{"counter", eval_nothing},
+	{"log", eval_nothing},
+	{"last", eval_nothing},
+	{"dup", eval_nothing},
+	{"osf", eval_state},
+	{"queue", eval_queue},
+	{"synproxy", eval_synproxy},
+	{"fwd", eval_fwd},
+	{"match", eval_xt_match},
+	{"target", eval_xt_target},
+	{NULL, NULL},
 };

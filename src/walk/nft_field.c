@@ -35,9 +35,10 @@ enum meta_kind {
 	META_PKTTYPE,
 	META_NFPROTO,
 	META_PROTOCOL,
-	META_UNKNOWN8,
-	META_UNKNOWN32,
-	META_UNKNOWN64,
+	META_CPU,
+	META_TIME,
+	META_DAY,
+	META_HOUR,
 	META_RANDOM,
 	META_OWNER,
 	META_BREAK,
@@ -72,7 +73,7 @@ static const struct {
 	{NFT_META_BRI_IIFNAME, META_BREAK, 0, NULL},
 	{NFT_META_BRI_OIFNAME, META_BREAK, 0, NULL},
 	{NFT_META_PKTTYPE, META_PKTTYPE, 0, NULL},
-	{NFT_META_CPU, META_UNKNOWN32, 0, "cpu"},
+	{NFT_META_CPU, META_CPU, 0, NULL},
 	{NFT_META_IIFGROUP, META_IN_GROUP, 0, NULL},
 	{NFT_META_OIFGROUP, META_OUT_GROUP, 0, NULL},
 	{NFT_META_CGROUP, META_OWNER, 0, "net_cls class of the sending socket"},
@@ -82,9 +83,9 @@ static const struct {
 	{NFT_META_OIFKIND, META_OUT_KIND, 0, NULL},
 	{NFT_META_BRI_IIFPVID, META_BREAK, 0, NULL},
 	{NFT_META_BRI_IIFVPROTO, META_BREAK, 0, NULL},
-	{NFT_META_TIME_NS, META_UNKNOWN64, 0, "time"},
-	{NFT_META_TIME_DAY, META_UNKNOWN8, 0, "day"},
-	{NFT_META_TIME_HOUR, META_UNKNOWN32, 0, "hour"},
+	{NFT_META_TIME_NS, META_TIME, 0, NULL},
+	{NFT_META_TIME_DAY, META_DAY, 0, NULL},
+	{NFT_META_TIME_HOUR, META_HOUR, 0, NULL},
 	{NFT_META_SDIF, META_SDIF, 0, NULL},
 	{NFT_META_SDIFNAME, META_SDIFNAME, 0, NULL},
 };
@@ -164,12 +165,11 @@ static enum ep_nft_next load_meta(struct ep_nft_vm *vm, const struct ep_expr *e,
 		return ep_nft_stored(vm, e, ep_reg_u8(r, dreg, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6));
 	case META_PROTOCOL:
 		return ep_nft_stored(vm, e, ep_reg_u16(r, dreg, htons(v4 ? ETH_P_IP : ETH_P_IPV6)));
-	case META_UNKNOWN8:
-		return store_open(vm, e, dreg, meta_keys[i].what, 1);
-	case META_UNKNOWN32:
-		return store_open(vm, e, dreg, meta_keys[i].what, 4);
-	case META_UNKNOWN64:
-		return store_open(vm, e, dreg, meta_keys[i].what, 8);
+	case META_CPU:
+	case META_TIME:
+	case META_DAY:
+	case META_HOUR:
+		return ep_nft_load_host(vm, e, meta_keys[i].key);
 	case META_OWNER: /* only packets of a local socket have one */
 		return w->p.local_out ? store_open(vm, e, dreg, meta_keys[i].what, 4) :
 					EP_NFT_BREAK;
@@ -298,7 +298,7 @@ static enum ep_nft_next eval_ct(struct ep_nft_vm *vm, const struct ep_expr *e)
 	case NFT_CT_PKTS:
 	case NFT_CT_BYTES:
 	case NFT_CT_AVGPKT:
-		return store_open(vm, e, dreg, "conntrack counters", 8);
+		return ep_nft_load_counter(vm, e, key);
 	default:
 		return store_open(vm, e, dreg, ep_w_sprintf(vm->w, "ct key %u", (unsigned)key), 4);
 	}

@@ -102,6 +102,35 @@ static bool same_data(const struct ep_nft_set *set, const struct ep_nft_elem *x,
 			 !strcmp(x->verdict->chain, y->verdict->chain)));
 	if (x->data || y->data)
 		return x->data && y->data && !memcmp(x->data, y->data, set->data_len);
+	if (x->object || y->object)
+		return x->object && y->object && !strcmp(x->object, y->object);
+	return true;
+}
+
+/* Numbers only: what limits, quotas and counts are made of. */
+static bool same_expr(const struct ep_expr *x, const struct ep_expr *y)
+{
+	if (strcmp(x->name, y->name) || x->opaque || y->opaque || x->attrs.n != y->attrs.n)
+		return false;
+	for (size_t i = 0; i < x->attrs.n; i++) {
+		const struct ep_attr *a = &x->attrs.v[i], *b = &y->attrs.v[i];
+
+		if (a->nla != b->nla || a->kind != EP_ATTR_NUM || b->kind != EP_ATTR_NUM ||
+		    a->num != b->num)
+			return false;
+	}
+	return true;
+}
+
+static bool same_state(const struct ep_nft_elem *x, const struct ep_nft_elem *y)
+{
+	if (x->conditional != y->conditional || !x->exprs != !y->exprs)
+		return false;
+	if (x->exprs && x->exprs->n != y->exprs->n)
+		return false;
+	for (size_t i = 0; x->exprs && i < x->exprs->n; i++)
+		if (!same_expr(&x->exprs->v[i], &y->exprs->v[i]))
+			return false;
 	return true;
 }
 
@@ -116,7 +145,8 @@ static bool in_group(const struct lookup *l, const struct ep_nft_elem *const *ca
 	int var = -1, v;
 
 	for (size_t j = i; j < n; j++) {
-		if (done[j] || cand[j]->catchall || !same_data(l->set, cand[i], cand[j]))
+		if (done[j] || cand[j]->catchall || !same_data(l->set, cand[i], cand[j]) ||
+		    !same_state(cand[i], cand[j]))
 			continue;
 		if (!element_values(l, cand[j], &v, &one) || (var >= 0 && v != var)) {
 			if (j > i)
@@ -178,31 +208,94 @@ static const struct ep_nft_elem *find(const struct lookup *l)
 	return rest;
 }
 
-enum ep_nft_next ep_nft_eval_lookup(struct ep_nft_vm *vm, const struct ep_expr *e)
+/* ---- what this packet did to sets ---- */
+
+struct ep_touched {
+	const struct ep_nft_set *set;
+	struct ep_byte key[EP_NFT_REGBYTES];
+	const struct ep_nft_elem *el; /* NULL: taken away */
+};
+
+void ep_nft_touch(struct ep_nft_vm *vm, const struct ep_nft_set *set, const struct ep_byte *key,
+		  const struct ep_nft_elem *el)
 {
-	const char *name = ep_attr_str(e, NFTA_LOOKUP_SET);
+	struct ep_touched *t = ep_alloc(vm->w->arena, sizeof(*t));
+
+	t->set = set;
+	t->el = el;
+	memcpy(t->key, key, set->key_len * sizeof(*key));
+	*ep_push(vm->w->arena, &vm->w->touched) = t;
+}
+
+/* Is it the same key? It surely is if both are the same bytes of the same fields. */
+static bool same_key(struct ep_walk *w, const struct ep_byte *x, const struct ep_byte *y,
+		     size_t len)
+{
+	uint8_t c[EP_NFT_REGBYTES];
+
+	if (!memcmp(x, y, len * sizeof(*x)))
+		return true;
+	if (ep_bytes_const(y, len, c))
+		return ep_bytes_equal(w, x, c, len);
+	if (ep_bytes_const(x, len, c))
+		return ep_bytes_equal(w, y, c, len);
+	return ep_w_unknown(w, "two open keys of one set may be the same");
+}
+
+const struct ep_nft_elem *ep_nft_find_elem(struct ep_nft_vm *vm, const struct ep_nft_set *set,
+					   const struct ep_byte *key)
+{
+	struct lookup l = {.vm = vm, .set = set, .key = key};
+
+	for (size_t i = vm->w->touched.n; i-- > 0;) {
+		const struct ep_touched *t = vm->w->touched.v[i];
+
+		if (t->set == set && same_key(vm->w, key, t->key, set->key_len))
+			return t->el;
+	}
+	return find(&l);
+}
+
+struct ep_nft_set *ep_nft_set_of(struct ep_nft_vm *vm, const struct ep_expr *e, const char *name)
+{
 	struct ep_nft_set *set = name ? ep_nft_set_find(vm->chain->table, name) : NULL;
-	bool inverse = ep_attr_num(e, NFTA_LOOKUP_FLAGS, 0) & NFT_LOOKUP_F_INV;
-	const struct ep_nft_elem *el;
-	struct lookup l = {.vm = vm, .set = set};
 	int r;
 
-	if (!set || set->key_len > EP_NFT_REGBYTES)
-		return ep_nft_bad(vm, e);
+	if (!set || set->key_len > EP_NFT_REGBYTES) {
+		ep_nft_bad(vm, e);
+		return NULL;
+	}
 	r = ep_nft_set_need(vm->w->s, vm->w->ns, set);
-	if (r)
-		return ep_nft_unknown(vm, ep_w_sprintf(vm->w,
-						       "elements of set %s could not be read: %s",
-						       set->name, strerror(-r)));
-	l.key = ep_reg(&vm->regs, ep_attr_num(e, NFTA_LOOKUP_SREG, ~0ull), set->key_len);
-	if (!l.key || !ep_bytes_defined(l.key, set->key_len))
+	if (r) {
+		ep_nft_unknown(vm, ep_w_sprintf(vm->w, "elements of set %s could not be read: %s",
+						set->name, strerror(-r)));
+		return NULL;
+	}
+	if (set->flags & (NFT_SET_TIMEOUT | NFT_SET_EVAL))
+		ep_w_now(vm->w, "set %s as it is now: %zu element%s", set->name, set->elems.n,
+			 set->elems.n == 1 ? "" : "s");
+	return set;
+}
+
+enum ep_nft_next ep_nft_eval_lookup(struct ep_nft_vm *vm, const struct ep_expr *e)
+{
+	bool inverse = ep_attr_num(e, NFTA_LOOKUP_FLAGS, 0) & NFT_LOOKUP_F_INV;
+	struct ep_nft_set *set = ep_nft_set_of(vm, e, ep_attr_str(e, NFTA_LOOKUP_SET));
+	const struct ep_nft_elem *el;
+	const struct ep_byte *key;
+
+	if (!set)
+		return EP_NFT_ENDED;
+	key = ep_reg(&vm->regs, ep_attr_num(e, NFTA_LOOKUP_SREG, ~0ull), set->key_len);
+	if (!key || !ep_bytes_defined(key, set->key_len))
 		return ep_nft_bad(vm, e);
-	el = find(&l);
-	if (el && el->conditional &&
-	    !ep_w_unknown(vm->w, "an element of set %s has a limit of its own", set->name))
-		el = NULL;
+	el = ep_nft_find_elem(vm, set, key);
+	if (vm->w->ended)
+		return EP_NFT_ENDED;
+	if (!el == !inverse || (el && !ep_nft_elem_lets(vm, set, el)))
+		return EP_NFT_BREAK;
 	if (!ep_attr_has(e, NFTA_LOOKUP_DREG))
-		return !el == inverse ? EP_NFT_NEXT : EP_NFT_BREAK;
+		return EP_NFT_NEXT;
 	if (!el)
 		return EP_NFT_BREAK;
 	if (el->verdict) {

@@ -35,7 +35,7 @@ enum ep_nft_next ep_nft_bad(struct ep_nft_vm *vm, const struct ep_expr *e)
 static ep_nft_eval find_row(const char *name)
 {
 	static const struct ep_nft_row *const tables[] = {ep_nft_rows_data, ep_nft_rows_field,
-							  ep_nft_rows_effect};
+							  ep_nft_rows_effect, ep_nft_rows_state};
 
 	for (size_t i = 0; i < EP_ARRAY_SIZE(tables); i++)
 		for (const struct ep_nft_row *r = tables[i]; r->name; r++)

@@ -78,6 +78,9 @@ static bool expr_tracks(const struct ep_expr *e)
 	}
 	if (!strcmp(e->name, "objref"))
 		return objref_tracks(e);
+	for (size_t i = 0; e->sub && i < e->sub->n; i++)
+		if (!strcmp(e->sub->v[i].name, "connlimit"))
+			return true;
 	return in_list(e->name, names);
 }
 

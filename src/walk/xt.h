@@ -13,11 +13,13 @@
 #define EP_XT_INFO_MAX  1024 /* largest structure that a row decodes */
 
 struct ep_xt_cond {
-	enum { EP_XT_IN, EP_XT_CHANCE, EP_XT_UNKNOWN } kind;
+	enum { EP_XT_IN, EP_XT_CHANCE, EP_XT_STATE, EP_XT_UNKNOWN } kind;
 	int var;             /* EP_XT_IN: the variable is in the set */
 	struct ep_ivset set; /* with any inversion already applied */
 	double p;            /* EP_XT_CHANCE */
-	const char *why;     /* EP_XT_CHANCE, EP_XT_UNKNOWN */
+	const char *why;     /* EP_XT_CHANCE, EP_XT_UNKNOWN; EP_XT_STATE: the usual one */
+	const char *other;   /* EP_XT_STATE */
+	bool usual;          /* EP_XT_STATE: it must be the usual one */
 };
 
 /* Conditions of one rule or match that are still open; all must hold. */
@@ -39,6 +41,10 @@ bool ep_xt_need_masked(struct ep_xt_and *a, const struct ep_val *v, unsigned bit
 		       ep_u128 want, bool invert);
 bool ep_xt_need_chance(struct ep_xt_and *a, double p, const char *what);
 bool ep_xt_need_unknown(struct ep_xt_and *a, const char *fmt, ...) EP_PRINTF(2, 3);
+/* ep_w_state(), which must say `want`; the strings are kept. */
+bool ep_xt_need_state(struct ep_xt_and *a, bool want, const char *usual, const char *other);
+/* Decides what is open so far, before a match that leaves traces: the kernel goes in order. */
+bool ep_xt_settle(struct ep_xt_and *a);
 /* Decides what is left, with choices. */
 bool ep_xt_decide(struct ep_xt_and *a);
 
@@ -52,6 +58,7 @@ bool ep_xt_is_rewritten(struct ep_walk *w, const char *what);
 /* What a match is decoded from. */
 struct ep_xt_in {
 	struct ep_xt_env *env;
+	const struct ep_xt_ext *ext;
 	uint8_t rev;
 	bool v6;
 	const void *info; /* aligned copy of the kernel's structure */
@@ -85,6 +92,8 @@ struct ep_xt_target_row {
 const struct ep_xt_target_row *ep_xt_target_find(const struct ep_walk *w,
 						 const struct ep_xt_ext *t);
 
+/* The match in iptables' words, and the rule it is in: "-m limit --limit 5/sec of filter INPUT rule 3". */
+const char *ep_xt_whose(const struct ep_xt_and *a, const struct ep_xt_in *in);
 ep_u128 ep_xt_num(const void *bytes, bool v6); /* nf_inet_addr: as the packet's family has it */
 static inline unsigned ep_xt_bits(const struct ep_walk *w)
 {
@@ -125,6 +134,17 @@ bool ep_xt_connmark(struct ep_xt_and *a, const struct ep_xt_in *in);
 bool ep_xt_connbytes(struct ep_xt_and *a, const struct ep_xt_in *in);
 bool ep_xt_connlabel(struct ep_xt_and *a, const struct ep_xt_in *in);
 bool ep_xt_helper(struct ep_xt_and *a, const struct ep_xt_in *in);
+
+/* xt_match_state.c, _time.c, _recent.c, _hashlimit.c, _connlimit.c */
+bool ep_xt_limit(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_quota(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_cpu(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_rateest(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_nfacct(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_cluster(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_time(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_hashlimit(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_connlimit(struct ep_xt_and *a, const struct ep_xt_in *in);
 
 /* xt_target_*.c */
 enum ep_xt_ret ep_xt_dnat(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in);

@@ -4,23 +4,30 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/x_tables.h>
 #include <linux/netfilter/xt_addrtype.h>
+#include <linux/netfilter/xt_cluster.h>
 #include <linux/netfilter/xt_connbytes.h>
 #include <linux/netfilter/xt_connlabel.h>
+#include <linux/netfilter/xt_connlimit.h>
 #include <linux/netfilter/xt_connmark.h>
 #include <linux/netfilter/xt_conntrack.h>
+#include <linux/netfilter/xt_cpu.h>
 #include <linux/netfilter/xt_devgroup.h>
 #include <linux/netfilter/xt_dscp.h>
 #include <linux/netfilter/xt_ecn.h>
+#include <linux/netfilter/xt_hashlimit.h>
 #include <linux/netfilter/xt_helper.h>
 #include <linux/netfilter/xt_iprange.h>
 #include <linux/netfilter/xt_length.h>
+#include <linux/netfilter/xt_limit.h>
 #include <linux/netfilter/xt_mac.h>
 #include <linux/netfilter/xt_mark.h>
 #include <linux/netfilter/xt_multiport.h>
+#include <linux/netfilter/xt_nfacct.h>
 #include <linux/netfilter/xt_owner.h>
 #include <linux/netfilter/xt_physdev.h>
 #include <linux/netfilter/xt_pkttype.h>
 #include <linux/netfilter/xt_policy.h>
+#include <linux/netfilter/xt_quota.h>
 #include <linux/netfilter/xt_recent.h>
 #include <linux/netfilter/xt_rpfilter.h>
 #include <linux/netfilter/xt_set.h>
@@ -29,6 +36,7 @@
 #include <linux/netfilter/xt_statistic.h>
 #include <linux/netfilter/xt_tcpmss.h>
 #include <linux/netfilter/xt_tcpudp.h>
+#include <linux/netfilter/xt_time.h>
 #include <linux/netfilter_ipv4/ipt_ttl.h>
 #include <linux/netfilter_ipv6/ip6t_ipv6header.h>
 
@@ -80,6 +88,18 @@ static const struct ep_xt_match_row match_rows[] = {
 	{"socket", 0, 0, 0, ep_xt_socket, NULL},
 	{"socket", 1, 3, SIZE(xt_socket_mtinfo1), ep_xt_socket, NULL},
 	{"cgroup", 0, 2, 0, ep_xt_cgroup, NULL},
+	{"limit", 0, 0, SIZE(xt_rateinfo), ep_xt_limit, NULL},
+	{"hashlimit", 1, 1, SIZE(xt_hashlimit_mtinfo1), ep_xt_hashlimit, NULL},
+	{"hashlimit", 2, 2, SIZE(xt_hashlimit_mtinfo2), ep_xt_hashlimit, NULL},
+	{"hashlimit", 3, 3, SIZE(xt_hashlimit_mtinfo3), ep_xt_hashlimit, NULL},
+	{"connlimit", 0, 1, SIZE(xt_connlimit_info), ep_xt_connlimit, NULL},
+	{"quota", 0, 0, SIZE(xt_quota_info), ep_xt_quota, NULL},
+	{"rateest", 0, 0, 0, ep_xt_rateest, NULL},
+	{"nfacct", 0, 0, SIZE(xt_nfacct_match_info), ep_xt_nfacct, NULL},
+	{"nfacct", 1, 1, SIZE(xt_nfacct_match_info_v1), ep_xt_nfacct, NULL},
+	{"time", 0, 0, SIZE(xt_time_info), ep_xt_time, NULL},
+	{"cpu", 0, 0, SIZE(xt_cpu_info), ep_xt_cpu, NULL},
+	{"cluster", 0, 0, SIZE(xt_cluster_match_info), ep_xt_cluster, NULL},
 	{"recent", 0, 0, SIZE(xt_recent_mtinfo), ep_xt_recent, NULL},
 	{"recent", 1, 1, SIZE(xt_recent_mtinfo_v1), ep_xt_recent, NULL},
 	{"length", 0, 0, SIZE(xt_length_info), ep_xt_length, NULL},
@@ -111,16 +131,7 @@ static const struct ep_xt_match_row match_rows[] = {
 	{"mh", 0, 0, 0, never, NULL},
 	{"srh", 0, 1, 0, never, NULL},
 	/* what only the running kernel knows */
-	{"limit", 0, 0, 0, NULL, "how many packets came before"},
-	{"hashlimit", 0, 3, 0, NULL, "how many packets came before"},
-	{"connlimit", 0, 1, 0, NULL, "how many connections there are"},
-	{"quota", 0, 0, 0, NULL, "how many bytes came before"},
 	{"quota2", 0, 3, 0, NULL, "how many bytes came before"},
-	{"rateest", 0, 0, 0, NULL, "the measured rate"},
-	{"nfacct", 0, 1, 0, NULL, "an accounting quota"},
-	{"time", 0, 0, 0, NULL, "the time of day"},
-	{"cpu", 0, 0, 0, NULL, "the CPU that takes the packet"},
-	{"cluster", 0, 0, 0, NULL, "a hash of the source address"},
 	{"string", 0, 1, 0, NULL, "the packet's bytes"},
 	{"u32", 0, 0, 0, NULL, "the packet's bytes"},
 	{"bpf", 0, 1, 0, NULL, "a BPF program"},
@@ -145,7 +156,8 @@ static const struct ep_xt_match_row *find(const struct ep_xt_ext *m)
 int ep_xt_match_conds(struct ep_xt_and *a, struct ep_xt_env *env, const struct ep_xt_ext *m)
 {
 	_Alignas(16) uint8_t info[EP_XT_INFO_MAX] = {};
-	struct ep_xt_in in = {.env = env, .rev = m->rev, .v6 = a->w->p.alen == 16, .info = info};
+	struct ep_xt_in in = {
+		.env = env, .ext = m, .rev = m->rev, .v6 = a->w->p.alen == 16, .info = info};
 	const struct ep_xt_match_row *r = find(m);
 
 	if (!r)

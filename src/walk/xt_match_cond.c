@@ -13,6 +13,8 @@ static bool decide_one(struct ep_walk *w, const struct ep_xt_cond *c)
 		return ep_w_in(w, c->var, c->set);
 	case EP_XT_CHANCE:
 		return ep_w_chance(w, c->p, c->why);
+	case EP_XT_STATE:
+		return ep_w_state(w, c->why, c->other) == c->usual;
 	case EP_XT_UNKNOWN:
 		return ep_w_unknown(w, "%s", c->why);
 	}
@@ -98,6 +100,20 @@ bool ep_xt_need_unknown(struct ep_xt_and *a, const char *fmt, ...)
 	va_end(ap);
 	return keep(a, &(struct ep_xt_cond){.kind = EP_XT_UNKNOWN,
 					    .why = ep_strdup(a->w->arena, buf)});
+}
+
+bool ep_xt_need_state(struct ep_xt_and *a, bool want, const char *usual, const char *other)
+{
+	return keep(a, &(struct ep_xt_cond){
+			       .kind = EP_XT_STATE, .why = usual, .other = other, .usual = want});
+}
+
+bool ep_xt_settle(struct ep_xt_and *a)
+{
+	bool ret = ep_xt_decide(a);
+
+	a->n = 0;
+	return ret;
 }
 
 bool ep_xt_decide(struct ep_xt_and *a)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Matches on devices, sockets and chance: net/netfilter/xt_mac.c, xt_physdev.c, xt_pkttype.c,
- * xt_devgroup.c, xt_owner.c, xt_cgroup.c, xt_socket.c, xt_policy.c, xt_statistic.c, xt_recent.c. */
+ * xt_devgroup.c, xt_owner.c, xt_cgroup.c, xt_socket.c, xt_policy.c, xt_statistic.c. */
 #include <string.h>
 #include <linux/if.h>
 #include <linux/if_arp.h>
@@ -13,7 +13,6 @@
 #include <linux/netfilter/xt_physdev.h>
 #include <linux/netfilter/xt_pkttype.h>
 #include <linux/netfilter/xt_policy.h>
-#include <linux/netfilter/xt_recent.h>
 #include <linux/netfilter/xt_socket.h>
 #include <linux/netfilter/xt_statistic.h>
 
@@ -171,7 +170,7 @@ bool ep_xt_policy(struct ep_xt_and *a, const struct ep_xt_in *in)
 	return i->flags & XT_POLICY_MATCH_NONE;
 }
 
-/* ---- chance and memory ---- */
+/* ---- chance ---- */
 
 bool ep_xt_statistic(struct ep_xt_and *a, const struct ep_xt_in *in)
 {
@@ -188,15 +187,4 @@ bool ep_xt_statistic(struct ep_xt_and *a, const struct ep_xt_in *in)
 		p = 1 - p;
 	return ep_xt_need_chance(
 		a, p, i->mode == XT_STATISTIC_MODE_NTH ? "statistic nth" : "statistic random");
-}
-
-/* The list is not known; to set an entry always matches. */
-bool ep_xt_recent(struct ep_xt_and *a, const struct ep_xt_in *in)
-{
-	const struct xt_recent_mtinfo *i = in->info;
-
-	if (i->check_set & XT_RECENT_SET)
-		return !i->invert;
-	return ep_xt_need_unknown(a, "depends on the recent list %.*s",
-				  (int)strnlen(i->name, sizeof(i->name)), i->name);
 }

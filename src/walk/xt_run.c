@@ -244,7 +244,8 @@ static enum next run_verdict(struct run *r, const struct ep_xt_rule *rule, struc
 
 static enum next run_rule(struct run *r, const struct ep_xt_rule *rule)
 {
-	struct ep_xt_env env = {.table = r->table->name, .chain = r->chain->name};
+	struct ep_xt_env env = {
+		.table = r->table->name, .chain = r->chain->name, .position = rule->position};
 	struct ep_xt_and a;
 	int ret;
 

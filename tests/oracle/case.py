@@ -102,5 +102,7 @@ class Case:
             tool = {"nft": "nft -f -", "iptables-nft": f"{rs.fam.ipt}-nft-restore",
                     "legacy": f"{rs.fam.ipt}-legacy-restore"}[rs.backend]
             out += [f"# in {rs.netns}: {tool}"] + [f"# ipset {line}" for line in rs.ipsets]
+            out += [f"# echo {line} >{path}" for path, line in rs.writes
+                    if path.rpartition("/")[2] in rs.render()]
             out.append(rs.render().rstrip())
         return "\n".join(out)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Random iptables rulesets, for iptables-nft-restore and iptables-legacy-restore alike."""
 
+from remember import xt_state
 from ruleset import Chain, Rule, Ruleset, Table
 from universe import (MARK_LOCAL, MARK_REMOTE, MARK_UNREACHABLE, PORTS, TPROXY_PORT)
 
@@ -24,6 +25,7 @@ class XtGen:
         self.probes = probes
         self.netns = netns
         self.ipsets = []
+        self.writes = []
         self.prefix = f"o{rng.randrange(1 << 16):x}"
 
     def maybe(self, p):
@@ -138,20 +140,15 @@ class XtGen:
     def odd_match(self, chain):
         """Chance, and what nobody can know beforehand: (text, tags)."""
         r, p = self.rng, self.probe()
+        if self.maybe(0.5):
+            return xt_state(self, chain)
         prob = f"-m statistic --mode random {self.neg()}--probability {r.choice(['0.5', '0.33333333349', '0.2', '0.9'])}"
         rows = [(prob, ()), (prob, ()), (prob, ()),
-                ("-m limit --limit 10000/sec --limit-burst 10000", ("limit",)),
-                ("-m statistic --mode nth --every 2 --packet 0", ("nth",)),
-                ("-m hashlimit --hashlimit-upto 10000/sec --hashlimit-burst 9999 --hashlimit-mode srcip "
-                 f"--hashlimit-name {self.prefix}", ("limit",)),
                 ("-m hl --hl-gt 10" if self.fam.v6 else "-m ttl --ttl-gt 10", ("ttl",)),
                 ("-m length --length 20:1500", ("length",)),
-                ("-m time --timestart 00:00 --timestop 23:59:59", ("time",)),
-                ("-m dscp --dscp 0x04", ("dscp",)), ("-m connlimit --connlimit-upto 100", ("exotic",)),
-                (f"-m recent --name {self.prefix} --set", ("exotic",)),
+                ("-m dscp --dscp 0x04", ("dscp",)),
                 ("-m socket --transparent" if chain == "PREROUTING" else "-m u32 --u32 0=0", ("exotic",)),
-                ('-m string --algo bm --string "x"', ("exotic",)), ("-m cpu --cpu 0", ("exotic",)),
-                ("-m connbytes --connbytes 0:1000 --connbytes-dir both --connbytes-mode packets", ("exotic",))]
+                ('-m string --algo bm --string "x"', ("exotic",))]
         if chain in ("PREROUTING", "INPUT", "FORWARD"):
             rows.append(("-m mac ! --mac-source 02:11:22:33:44:55", ("mac",)))
         if chain == "PREROUTING" and self.table_name in ("raw", "mangle"):
@@ -327,6 +324,7 @@ class XtGen:
         if not rs.tables:
             rs.tables.append(self.table("filter", False))
         rs.ipsets = self.ipsets
+        rs.writes = self.writes
         return rs
 
     def table(self, name, tproxy):

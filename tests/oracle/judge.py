@@ -18,11 +18,15 @@ _ALLOWED = {
 # Features that may leave an answer open, and how the reason must name what it depends on. The other
 # tags only say that several outcomes can be right, or nothing ("jhash", "ipset": both can be known).
 _EXCUSES = {
-    "limit": r"limit", "quota": r"quota", "numgen-inc": r"numgen", "nth": r"statistic|nth",
     "symhash": r"hash", "ttl": r"ttl|hoplimit", "dscp": r"tos|dscp|traffic class", "length": r"length",
-    "mac": r"ether|mac", "time": r"time", "dynset": r"dynset|set ",
+    "mac": r"ether|mac", "cpu": r"CPU",
     "tproxy": r"TPROXY|tproxy",
-    "exotic": r"connlimit|recent|socket|u32|string|cpu|connbytes|tcp|ct key|packet's bytes|expiration|conntrack",
+    "exotic": r"socket|u32|string|tcp|ct key|packet's bytes|expiration|conntrack",
+}
+
+# Features whose state the kernel keeps to itself, and the words of the states that outcomes may have.
+_STATES = {
+    "limit": r"limit", "quota": r"-m quota", "cpu": r"CPU",
 }
 
 # Where the source is open, some conditions on it cannot be written as prefixes.
@@ -113,8 +117,6 @@ def judge(run, probe, seen, tags, inodes, opened=False):
         return Judgement(f"exit {run.code}: {run.stderr.strip()[-1500:]}")
     if run.json is None:
         return Judgement(f"no JSON: {run.stderr.strip()[-300:] or run.stdout[:200]!r}")
-    for other in (run.json.get("routing") or {}).get("disagreements") or ():
-        return Judgement(f"route-disagreement: {other}")
     outcomes = run.outcomes
     unknown = [o.get("reason") for o in outcomes if o.get("verdict") == "unknown"]
     if (run.code == 3) != bool(unknown):
@@ -129,7 +131,12 @@ def judge(run, probe, seen, tags, inodes, opened=False):
     reasons = [r or "" for r in unknown]
     if any(not r for r in reasons):
         return Judgement("unknown without a reason")
-    several = tags & (_EXCUSES.keys() | {"chance", "nat-range"})
+    told = {s for o in outcomes for s in o.get("state") or ()}
+    states = "|".join(_STATES[t] for t in tags if t in _STATES)
+    needless = [s for s in told if not states or not re.search(states, s)]
+    if needless:
+        return Judgement("needless state: " + "; ".join(sorted(needless)))
+    several = told or tags & (_EXCUSES.keys() | {"chance", "nat-range", "jhash"})
     if len(outcomes) > 1 and not several and not unknown:
         return Judgement(f"{len(outcomes)} outcomes, though nothing is left to chance: "
                          + "; ".join(say(o) for o in outcomes))

@@ -3,6 +3,8 @@
 
 import ipaddress
 
+from remember import nft_state
+
 from universe import PORTS
 
 
@@ -260,22 +262,20 @@ class NftMatches:
                                 "tcp flags != ack", "tcp flags & ack == 0", "tcp flags & syn != 0",
                                 "tcp flags & (fin|syn|rst|ack|urg|psh) == syn"])
 
-    def odd_match(self, hook):
+    def odd_match(self, table, hook):
         """Matches on what nobody can know beforehand, and choices by chance: (text, tags)."""
         r = self.rng
+        if self.maybe(0.6):
+            return nft_state(self, table)
         if hook in ("prerouting", "input") and self.maybe(0.1):
             return "socket transparent 0", ("exotic",)
         return r.choice([("numgen random mod 4 < 2", ()), ("numgen random mod 100 >= 30", ()),
                          ("numgen random mod 3 offset 1 != 2", ()), ("numgen random mod 8 { 0, 3, 5-7 }", ()),
-                         ("limit rate 1000000/second burst 1000000 packets", ("limit",)),
-                         ("limit rate over 1000000/second", ("limit",)),
-                         ("quota until 1000 mbytes", ("quota",)), ("numgen inc mod 2 0", ("numgen-inc",)),
                          (f"jhash {self.fam.nft} saddr mod 4 seed 0x{r.randrange(1, 1 << 31):x} < 2", ("jhash",)),
                          (f"{'ip6 hoplimit' if self.fam.v6 else 'ip ttl'} > 10", ("ttl",)),
-                         ("meta length < 200", ("length",)), ("meta hour >= \"00:00\"", ("time",)),
+                         ("meta length < 200", ("length",)),
                          ("tcp sequence > 5", ("exotic",)), ("symhash mod 4 < 2", ("symhash",)),
-                         ("tcp option maxseg size > 100", ("exotic",)), ("ct expiration > 1s", ("exotic",)),
-                         ("ct packets < 5", ("exotic",))])
+                         ("tcp option maxseg size > 100", ("exotic",)), ("ct expiration > 1s", ("exotic",))])
 
     def matches(self, table, hook, least=0):
         r, out, tags = self.rng, [], set()
@@ -299,10 +299,10 @@ class NftMatches:
                 out.append(self.fib_match(hook))
             elif x < 0.97:
                 out.append(self.flags_match())
-            elif x < 0.985 or not self.odd:
+            elif x < 0.98 or not self.odd:
                 out.append("numgen random mod 2 0" if self.odd else self.flags_match())
             else:
-                text, found = self.odd_match(hook)
+                text, found = self.odd_match(table, hook)
                 out.append(text)
                 tags |= set(found)
         return out, tags

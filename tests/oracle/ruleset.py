@@ -51,6 +51,7 @@ class Ruleset:
         self.fam = fam
         self.tables = []
         self.ipsets = []  # lines for "ipset restore"
+        self.writes = []  # (file, line) of /proc, once the rules are loaded
 
     def tags(self):
         return set().union(*(t.tags() for t in self.tables))

@@ -165,6 +165,7 @@ class Topology:
         while True:
             try:
                 self.tool(rs.netns, argv, rs.render())
+                self.write(rs)
                 return refused
             except LoadError as error:
                 found = {int(n) for n in re.findall(r"(?:/dev/stdin:|line:? )(\d+)", str(error))}
@@ -172,6 +173,12 @@ class Topology:
                 refused += gone
                 if not gone or refused > 8:
                     raise
+
+    def write(self, rs):
+        """Into files that the rules made; those of rules that are gone are not there."""
+        lines = [f"[ ! -e {path} ] || echo {line} >{path}" for path, line in rs.writes]
+        if lines:
+            self.tool(rs.netns, ["sh", "-c", "\n".join(lines)], None)
 
     def flush_conntrack(self):
         """IPCTNL_MSG_CT_DELETE without a tuple deletes every entry of the namespace."""

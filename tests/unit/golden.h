@@ -28,7 +28,8 @@ struct ep_query golden_query_from(const char *dst, uint16_t port, const char *sr
 
 /* Walks as from eth0 of the host, and checks what holds for every result. */
 struct ep_result *golden_walk(struct ep_snapshot *s, struct ep_query q);
-/* The only outcome for that source and port; fails the test if there is none, or more. */
+/* The only outcome for that source and port in the host's usual state; fails the test if there is
+ * none, or more. */
 const struct ep_outcome *golden_at(const struct ep_result *r, const char *src, uint16_t sport);
 /* The outcomes of sources that a client can have. */
 size_t golden_earthly(const struct ep_result *r);

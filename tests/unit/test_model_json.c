@@ -43,12 +43,54 @@ static void add_rule(struct ep_arena *a, struct ep_nft_chain *c)
 		(struct ep_attr){.kind = EP_ATTR_BYTES, .len = sizeof(data), .bytes = data};
 }
 
+static const struct ep_exprs *quota(struct ep_arena *a)
+{
+	struct ep_exprs *list = ep_alloc(a, sizeof(*list));
+	struct ep_expr *e = ep_push(a, list);
+
+	e->name = "quota";
+	*ep_push(a, &e->attrs) = num(NFTA_QUOTA_BYTES, 1000);
+	*ep_push(a, &e->attrs) = num(NFTA_QUOTA_CONSUMED, 10);
+	return list;
+}
+
+static void add_memory(struct ep_arena *a, struct ep_netns *ns)
+{
+	struct ep_recent *r = ep_alloc(a, sizeof(*r));
+	struct ep_hashlimit *h = ep_alloc(a, sizeof(*h));
+	struct ep_acct *acct = ep_alloc(a, sizeof(*acct));
+	struct ep_recent_row *row = ep_push(a, &r->rows);
+	struct ep_conn *conn = ep_push(a, &ns->conns.list);
+
+	*ep_push(a, &ns->recents) = r;
+	*ep_push(a, &ns->hashlimits) = h;
+	*ep_push(a, &ns->accts) = acct;
+	r->name = "SSH";
+	r->loaded = r->ages = true;
+	ep_addr_parse("192.0.2.1", &row->addr);
+	row->ttl = 64;
+	ep_push(a, &row->stamps)->age_ms = 1234;
+	*h = (struct ep_hashlimit){.name = "web", .family = 2, .loaded = true};
+	*ep_push(a, &h->rows) = (struct ep_hashlimit_row){
+		.src = row->addr, .dport = 443, .credit = 7, .cap = ~0ull, .cost = 3};
+	*acct = (struct ep_acct){.name = "acct",
+				 .loaded = true,
+				 .packets = 5,
+				 .bytes = ~0ull,
+				 .quota = 9,
+				 .flags = 1};
+	*conn = (struct ep_conn){.src = row->addr, .n = 3, .closed = 2};
+	ns->conns.counted = ns->conns.loaded = true;
+	ns->conns.total = 3;
+}
+
 static void add_nft(struct ep_arena *a, struct ep_netns *ns)
 {
 	struct ep_nft_table *t = ep_alloc(a, sizeof(*t));
 	struct ep_nft_chain *c = ep_alloc(a, sizeof(*c));
 	struct ep_nft_set *set = ep_alloc(a, sizeof(*set));
 	static const uint8_t lo[8] = {1}, hi[8] = {9};
+	struct ep_nft_obj *obj = ep_alloc(a, sizeof(*obj));
 	struct ep_nft_elem *el;
 
 	ns->nft.status = EP_COMPLETE;
@@ -73,6 +115,15 @@ static void add_nft(struct ep_arena *a, struct ep_netns *ns)
 	el->lo = lo;
 	el->hi = hi;
 	el->conditional = true;
+	el->exprs = quota(a);
+	el->expires_ms = 1234;
+	set->exprs = quota(a);
+	set->size = 99;
+	*ep_push(a, &t->objs) = obj;
+	obj->name = "q";
+	obj->type = NFT_OBJECT_QUOTA;
+	obj->exprs = quota(a);
+	c->rules.v[0].exprs.v[0].sub = quota(a);
 	ep_push(a, &set->elems)->catchall = true;
 }
 
@@ -123,6 +174,10 @@ static struct ep_snapshot *build(void)
 							 .chain = 9};
 	add_nft(a, ns);
 	add_xt(a, ns);
+	add_memory(a, ns);
+	s->has_tz = true;
+	s->tz_minuteswest = -60;
+	s->cpus = 4;
 	*c = (struct ep_container){
 		.runtime = "docker", .id = "892b", .name = "traefik", .running = true};
 	*ep_push(a, &s->containers) = c;
@@ -160,6 +215,15 @@ static void test_round_trip(void **state)
 			    "bad \xff utf-8");
 	assert_true(t->netns.v[0]->nft.tables.v[0]->handle == ~0ull);
 	assert_int_equal(t->sources.v[0].status, EP_PARTIAL);
+	assert_int_equal(t->netns.v[0]->recents.v[0]->rows.v[0].stamps.v[0].age_ms, 1234);
+	assert_true(t->netns.v[0]->hashlimits.v[0]->rows.v[0].cap == ~0ull);
+	assert_int_equal(t->netns.v[0]->conns.list.v[0].closed, 2);
+	assert_int_equal(t->netns.v[0]->accts.v[0]->quota, 9);
+	assert_int_equal(t->tz_minuteswest, -60);
+	assert_int_equal(
+		ep_attr_num(&t->netns.v[0]->nft.tables.v[0]->sets.v[0]->elems.v[0].exprs->v[0],
+			    NFTA_QUOTA_CONSUMED, 0),
+		10);
 	free(one);
 	free(two);
 	ep_snapshot_free(s);
@@ -185,6 +249,9 @@ static void test_refusals_name_the_place(void **state)
 		{"{\"schema\":\"edgepath.snapshot/1\",\"netns\":[{\"nft\":{\"tables\":[{\"name\":"
 		 "\"t\",\"sets\":[{\"name\":\"s\",\"key_len\":4,\"elems\":[{\"lo\":\"00\"}]}]}]}}]}",
 		 "tables[0].sets[0].elems: lo is not of 4 bytes"},
+		{"{\"schema\":\"edgepath.snapshot/1\",\"netns\":[{\"nft\":{\"tables\":[{\"name\":"
+		 "\"t\",\"objs\":[{\"name\":\"o\",\"exprs\":[{\"name\":\"x\",\"sub\":[]}]}]}]}}]}",
+		 "nested too deep"},
 		{"{\"schema\":\"edgepath.snapshot/1\",\"hostname\":{\"hex\":\"6x\"}}",
 		 "hostname: not a string of hexadecimal"},
 	};

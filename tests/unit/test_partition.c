@@ -48,38 +48,46 @@ static void test_unknowns_that_end_the_same_are_none(void **state)
 	ep_snapshot_free(s);
 }
 
-static void test_an_unknown_says_what_it_depends_on(void **state)
+/* What a limit leaves open are two outcomes, for those who meet the limit. */
+static void test_a_limit_has_two_states(void **state)
 {
 	static const struct {
 		uint16_t port;
-		const char *reason;
+		const char *src, *usual, *other;
 	} cases[] = {
-		{80, "delivered or dropped"},
-		{8080, "limit"},
-		{8443, "limit"},
+		{80, "198.51.100.2", "not exceeded", " exceeded"},
+		{8080, "198.51.100.2", "not exceeded", " exceeded"},
+		{8443, "198.51.100.2", "not exceeded", " exceeded"},
+		{81, "192.0.2.10", "not exceeded", " exceeded"},
 	};
 	struct ep_snapshot *s = golden_load("limits");
 
 	(void)state;
 	for (size_t i = 0; i < EP_ARRAY_SIZE(cases); i++) {
 		struct ep_result *r = golden_walk(s, golden_query("198.51.100.1", cases[i].port));
+		const struct ep_outcome *o = golden_at(r, cases[i].src, 40000), *unusual = NULL;
 
-		assert_unknown(golden_at(r, "198.51.100.2", 40000), cases[i].reason);
+		assert_int_equal(o->state.n, 1);
+		assert_non_null(strstr(o->state.v[0], cases[i].usual));
+		ep_each(u, &r->outcomes)
+			if (u->unusual && ep_iv_has(u->saddr, o->saddr.v[0].lo))
+				unusual = u;
+		assert_non_null(unusual);
+		assert_non_null(strstr(unusual->state.v[0], cases[i].other));
 		ep_result_free(r);
 	}
 	ep_snapshot_free(s);
 }
 
-/* Only those who meet the limit are in the dark. */
-static void test_an_unknown_stays_where_it_is(void **state)
+static void test_a_state_stays_where_it_is(void **state)
 {
 	struct ep_snapshot *s = golden_load("limits");
 	struct ep_result *r = golden_walk(s, golden_query("198.51.100.1", 81));
 
 	(void)state;
-	assert_int_equal(golden_earthly(r), 2);
+	assert_int_equal(golden_earthly(r), 3);
 	assert_receiver(golden_at(r, "198.51.100.2", 40000), "web");
-	assert_unknown(golden_at(r, "192.0.2.10", 40000), "delivered or rejected");
+	assert_int_equal(golden_at(r, "198.51.100.2", 40000)->state.n, 0);
 	assert_string_equal(golden_at(r, "192.0.2.10", 40000)->conditions.v[0],
 			    "ip saddr 192.0.2.0/24");
 	ep_result_free(r);
@@ -310,8 +318,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unknowns_that_end_the_same_are_none),
-		cmocka_unit_test(test_an_unknown_says_what_it_depends_on),
-		cmocka_unit_test(test_an_unknown_stays_where_it_is),
+		cmocka_unit_test(test_a_limit_has_two_states),
+		cmocka_unit_test(test_a_state_stays_where_it_is),
 		cmocka_unit_test(test_scattered_sources),
 		cmocka_unit_test(test_sources_are_divided),
 		cmocka_unit_test(test_ports_are_divided),

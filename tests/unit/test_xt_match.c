@@ -19,7 +19,7 @@
 #include "xt_world.h"
 
 /* What the matches of a rule together say to the world's SYN: yes, no, it depends on the client's
- * field, on chance, or on something unknown. */
+ * field, on chance, on something unknown, or on a state of the host. */
 static char answer(struct xt_world *x, const struct ep_xt_rule *r)
 {
 	struct ep_xt_env env = {.table = "filter", .chain = "INPUT"};
@@ -29,7 +29,7 @@ static char answer(struct xt_world *x, const struct ep_xt_rule *r)
 		yes = ep_xt_match(&x->w, &env, &r->matches.v[i]) > 0;
 	if (!x->w.trace.n)
 		return yes ? 'y' : 'n';
-	return "fru"[x->w.trace.v[0].kind];
+	return "frus"[x->w.trace.v[0].kind];
 }
 
 static char answer_to(uint8_t family, const char *text)
@@ -89,14 +89,14 @@ static const struct {
 		{'n', "-m pkttype ! --pkt-type unicast -j DROP"},
 		{'r', "-m statistic --mode random --probability 0.33333333349 -j USER"},
 		{'r', "-m statistic --mode nth --every 3 --packet 1 -j USER"},
-		{'u', "-m limit --limit 5/sec -j LOG --log-level 7 --log-ip-options --log-uid"},
+		{'s', "-m limit --limit 5/sec -j LOG --log-level 7 --log-ip-options --log-uid"},
 		{'y', "-m recent --set --name SSH --mask 255.255.255.255 --rsource"},
-		{'u',
+		{'s',
 		 "-m recent --update --seconds 60 --hitcount 4 --rttl --name SSH --mask 255.255.255.255 "
 		 "--rsource -j DROP"},
-		{'u',
+		{'s',
 		 "-m connlimit --connlimit-above 20 --connlimit-mask 24 --connlimit-saddr -j DROP"},
-		{'u', "-m quota --quota 1000000 -j ACCEPT"},
+		{'s', "-m quota --quota 1000000 -j ACCEPT"},
 		{'u', "-m string --string \"GET /x y\" --algo bm --to 500 -j DROP"},
 		{'y', "-m policy --dir in --pol none -j ACCEPT"},
 		{'n', "-m policy --dir in --pol ipsec --proto esp --mode tunnel -j ACCEPT"},
@@ -115,7 +115,7 @@ static const struct {
 		 "-m connbytes ! --connbytes 10:1000 --connbytes-mode bytes --connbytes-dir original "
 		 "-j ACCEPT"},
 		{'y', "-m connlabel --label \"3\" --set -j ACCEPT"},
-		{'u', "-m cpu --cpu 1 -j ACCEPT"},
+		{'s', "-m cpu --cpu 1 -j ACCEPT"},
 		{'n', "-m devgroup --src-group 0x7 -j ACCEPT"},
 		{'n', "-m cgroup --cgroup 1 -j ACCEPT"},
 		{'u', "-m u32 --u32 \"0x0=0x0\" -j ACCEPT"},

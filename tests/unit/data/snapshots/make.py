@@ -75,7 +75,7 @@ def check_case(lab, case):
         want = {word.split("=")[0] for word in case.who.split("|")}
         got = {r.name or r.kind for r in results}
         return None if got == want else f"{case.line}: the kernel chose {got}"
-    who, _, final = case.who.removeprefix("unknown:").partition("@")
+    who, _, final = case.who.removeprefix("unknown:").removeprefix("state:").partition("@")
     real = results[0]
     if who in KERNEL:
         return None if real.kind in KERNEL[who] else f"{case.line}: {real}"
