@@ -19,6 +19,11 @@ int ep_collect_open(const char *netns, struct ep_collect **ret, struct ep_snapsh
 		    char *err, size_t err_len) EP_MUST;
 /* True when the nftables generation of a visited namespace has moved since it was read. */
 bool ep_collect_changed(struct ep_collect *c, struct ep_snapshot *s);
+/*
+ * Adds the containers that nobody has asked about yet, since nothing in them listens: those of the
+ * processes that network namespaces are known by.
+ */
+void ep_collect_every_container(struct ep_collect *c, struct ep_snapshot *s);
 /* Fills exe, argv, unit, container of a process; loads containers if that was not done. */
 void ep_collect_free(struct ep_collect *c); /* takes NULL */
 

@@ -100,9 +100,24 @@ struct ep_edge { /* an address that outside clients use, and where their packets
 	const char *dev;
 };
 
+struct ep_start { /* where packets come from that are walked */
+	enum ep_origin origin;
+	const char *name;             /* "lan", "container:traefik", raw */
+	uint64_t netns;               /* of the sender; 0: the diagnosed one */
+	const char *dev;              /* EP_LAN: the device of that network */
+	struct ep_ivset clients[2];   /* EP_LAN: who is in that network, IPv4 and IPv6 */
+	EP_VEC(struct ep_edge) edges; /* what they connect to; empty: the edges of the check */
+	bool aside; /* only to be compared with: no row of its own, no part in the status */
+};
+
+/* The query of a packet from there. */
+struct ep_query ep_start_query(const struct ep_start *start, const struct ep_edge *e, uint16_t port,
+			       uint64_t host_netns);
+
 struct ep_check_spec {
 	EP_VEC(uint16_t) ports;
 	EP_VEC(struct ep_edge) edges;
+	EP_VEC(struct ep_start) starts;   /* empty: external, and the host aside */
 	const struct ep_without *without; /* NULL: the host as it is */
 	/* What a person types before a command that changes rules of this host: "" or
 	 * "ip netns exec NAME ". */
@@ -113,9 +128,11 @@ struct ep_answer { /* one row: port, address, origin */
 	uint16_t port;
 	const struct ep_edge *edge;
 	enum ep_origin origin;
+	const struct ep_start *start;
 	struct ep_query query;
 	struct ep_result *result;
 	ep_heirs heirs; /* external origin only */
+	bool aside;     /* walked for comparison only */
 	bool closed;    /* nobody serves it, and nothing says that anybody should */
 	enum ep_severity status;
 };
@@ -155,7 +172,9 @@ struct ep_check {
 	struct ep_arena *arena;
 	struct ep_snapshot *s; /* not owned; must outlive this */
 	const struct ep_check_spec *spec;
-	EP_VEC(struct ep_answer) answers; /* external and host, by port, then by address */
+	EP_VEC(struct ep_start) starts;
+	EP_VEC(struct ep_edge) loopback;  /* 127.0.0.1 and ::1, which the host is asked for aside */
+	EP_VEC(struct ep_answer) answers; /* by port, then by address and start */
 	EP_VEC(struct ep_heard) listeners;
 	EP_VEC(struct ep_finding) findings; /* the worst first */
 	enum ep_severity status;

@@ -42,6 +42,7 @@ struct ep_link {
 	/* per-interface sysctls, read where the netns is entered; -1 unknown */
 	int forwarding4, forwarding6, rp_filter, route_localnet, accept_local, src_valid_mark;
 	int force_forwarding6; /* Linux 6.17 */
+	int send_redirects;
 };
 
 struct ep_ifaddr {
@@ -73,6 +74,7 @@ struct ep_route {
 	struct ep_addr prefsrc;
 	uint32_t metric;
 	uint32_t flags; /* RTM_F_* */
+	uint8_t pref;   /* IPv6 router preference as RFC 4191 encodes it: 1 high, 0 medium, 3 low */
 	EP_VEC(struct ep_nexthop) hops;
 };
 
@@ -90,6 +92,9 @@ struct ep_policy { /* FRA_*: one `ip rule` */
 	uint16_t sport_lo, sport_hi, dport_lo, dport_hi; /* 0,0 unset */
 	int suppress_prefixlen;                          /* -1 unset */
 	int suppress_ifgroup;                            /* -1 unset */
+	uint8_t tos_mask; /* bits of the packet's that tos is compared with; 0: not at all */
+	uint16_t sport_mask, dport_mask; /* Linux 6.15: 0 unset; else only these bits of the port */
+	uint32_t flowlabel, flowlabel_mask;
 };
 
 struct ep_neigh { /* bridge fdb and neighbour entries are not kept; static proxies are */
@@ -521,12 +526,25 @@ struct ep_netns {
 	int ip_forward;      /* net.ipv4.ip_forward: same as conf.all.forwarding; -1 unknown */
 	int forwarding6_all; /* net.ipv6.conf.all.forwarding */
 	int rp_filter_all;   /* net.ipv4.conf.all.rp_filter */
-	int route_localnet_all, accept_local_all;
+	int route_localnet_all, accept_local_all, src_valid_mark_all, send_redirects_all;
 	int bridge_nf_call_ip, bridge_nf_call_ip6; /* net.bridge.*; -1: no br_netfilter here */
 	int tcp_l3mdev_accept, fwmark_reflect;
 	int conntrack_count; /* net.netfilter.nf_conntrack_count; -1 unknown */
 	int tracked[2];      /* the walk's: is conntrack on for IPv4, IPv6; never saved */
 	void *fib;           /* the walk's index over routes, made on demand; never saved */
+};
+
+/* A routing decision as the kernel can be asked for it (RTM_GETROUTE). */
+struct ep_route_ask {
+	struct ep_addr dst, src; /* src: len 0 for a local sender that has none yet */
+	uint32_t iif, mark;      /* iif: where it arrives; 0: sent by this host */
+	uint16_t sport, dport;
+	bool root; /* uid 0 is to be said: IPv6 takes what arrives for nobody's otherwise */
+};
+
+struct ep_route_told {
+	int error; /* errno that the kernel gives in place of a route; 0: there is one */
+	struct ep_route route;
 };
 
 /* Live: the kernel is asked on demand. Saved: NULL, and what is not there is unknown. */
@@ -540,6 +558,9 @@ struct ep_provider {
 		       struct ep_nft_set *set);
 	/* the ipset of that kernel index; adds to ns->ipsets */
 	int (*ipset)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, uint16_t index);
+	/* the kernel's own routing decision; negative errno if it could not be asked */
+	int (*route)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
+		     const struct ep_route_ask *ask, struct ep_route_told *ret);
 	/* what xt matches remember: each fills the structure, whose name and family are set */
 	int (*recent)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, struct ep_recent *r);
 	int (*hashlimit)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,

@@ -8,7 +8,12 @@
 
 #include "edgepath/model.h"
 
-enum ep_origin { EP_EXTERNAL, EP_HOST };
+enum ep_origin {
+	EP_EXTERNAL,  /* arrives on a device, from any client */
+	EP_HOST,      /* sent by a process of the namespace */
+	EP_LAN,       /* arrives on a device, from a client of its own network */
+	EP_CONTAINER, /* sent by a process of a container, in the container's namespace */
+};
 
 struct ep_query {
 	enum ep_origin origin;
@@ -17,10 +22,12 @@ struct ep_query {
 	bool has_src, has_sport; /* unset: all values */
 	struct ep_addr src;
 	uint16_t sport;
-	uint64_t netns;   /* where the packet enters (external) or starts (host) */
-	uint32_t ifindex; /* arriving device for external; ignored for host */
 	bool reverse_ties; /* as if hook functions of equal priority had been loaded the other way round */
-	unsigned max_runs; /* bound on re-executions (splits); 0: default */
+	uint64_t netns;         /* where the packet enters (external, lan) or starts (others) */
+	uint32_t ifindex;       /* arriving device for external and lan; ignored for others */
+	struct ep_ivset among;  /* sources that clients have if has_src is unset; empty: all */
+	const char *start_name; /* "container:traefik"; NULL: ep_origin_name(origin) says it */
+	unsigned max_runs;      /* bound on re-executions (splits); 0: default */
 };
 
 /* What to leave out, as if it were gone: for remedies and `--without`. */
@@ -41,6 +48,8 @@ enum ep_outcome_verdict {
 	EP_UNKNOWN,     /* always with a reason */
 };
 const char *ep_verdict_name(enum ep_outcome_verdict v);
+const char *ep_origin_name(enum ep_origin o); /* "external", "host", "lan", "container" */
+bool ep_origin_sends(enum ep_origin o);       /* host, container: a local socket sends it */
 
 /* A rule wherever it lives; exactly one of nft and xt is set, or none. */
 struct ep_rule_ref {
@@ -78,6 +87,19 @@ struct ep_step {
 	const char *to; /* target of the action: "172.18.0.2:443", a chain, a device; or NULL */
 };
 
+/* One routing decision of a walk, and what the kernel itself says of it where it can be asked. */
+struct ep_route_check {
+	uint64_t netns;
+	struct ep_route_ask ask;      /* an open source is represented by one of its addresses */
+	const struct ep_route *route; /* what the walk took; NULL: none, or a policy rule decided */
+	uint8_t type;                 /* RTN_* */
+	bool off;     /* IPv4 and no forwarding where it arrives: the kernel names no route then */
+	bool refused; /* the walk refused the source: so must the kernel */
+	bool asked;
+	struct ep_route_told told;
+	const char *said, *kernel; /* both answers, for people; where they differ, else NULL */
+};
+
 struct ep_outcome {
 	double probability;           /* for such clients, in such a state of the host */
 	struct ep_ivset saddr, sport; /* of the client, before any translation */
@@ -99,19 +121,25 @@ struct ep_outcome {
 		*receiver; /* who gets it in the end (proxies followed); NULL if unknown */
 	EP_VEC(const struct ep_proc *) via; /* userland proxies passed */
 	EP_VEC(struct ep_step) steps;
+	uint64_t routes; /* bit N: it rests on routes.v[N] of its result */
 };
+
+#define EP_MAX_ROUTE_CHECKS 64
 
 struct ep_result {
 	struct ep_arena *arena;
-	EP_VEC(struct ep_outcome) outcomes; /* largest share of sources first */
-	bool split_limit;                   /* the bound on splits was hit: part of it is unknown */
 	bool ties; /* functions of equal priority were met whose order is that of their loading */
+	EP_VEC(struct ep_outcome) outcomes;   /* largest share of sources first */
+	EP_VEC(struct ep_route_check) routes; /* at most EP_MAX_ROUTE_CHECKS */
+	bool split_limit; /* the bound on splits was hit: part of it is unknown */
 	unsigned runs;
 };
 
 /* Never fails: what it cannot decide is an outcome "unknown" with its reason. Free with ep_result_free. */
 struct ep_result *ep_walk(struct ep_snapshot *s, const struct ep_query *q,
 			  const struct ep_without *without /* or NULL */);
+/* The kernel would route differently from this walk somewhere. */
+bool ep_result_misrouted(const struct ep_result *r);
 void ep_result_free(struct ep_result *r); /* takes NULL */
 
 #endif

@@ -21,6 +21,12 @@ static const struct ep_option common[] = {
 	{"without", 0, EP_ARG_WITHOUT, FIELD(without), "WHAT",
 	 "as if it were gone: container:NAME, pod:NS/NAME, pid:N, unit:NAME, "
 	 "rule:FAMILY/TABLE/CHAIN/HANDLE, chain:FAMILY/TABLE/CHAIN, table:FAMILY/TABLE"},
+	{"origin", 0, EP_ARG_ORIGINS, FIELD(origins), "WHERE",
+	 "where packets start: external, lan, host, container:NAME, pod:NS/NAME, "
+	 "netns:NAME; check takes several, with commas between them"},
+	{"iif", 0, EP_ARG_TEXT, FIELD(iif), "DEVICE",
+	 "where packets arrive (default: the default-route device; with --origin lan the first "
+	 "other device that has a network)"},
 	{"color", 0, EP_ARG_CHOICE, FIELD(color), "auto|always|never", "colour the text"},
 	{"help", 'h', EP_ARG_FLAG, FIELD(help), NULL, "show this"},
 	{"version", 0, EP_ARG_FLAG, FIELD(version), NULL, "show the version"},
@@ -119,6 +125,27 @@ static bool is_choice(const char *choices, const char *s)
 	return false;
 }
 
+static int take_origins(struct ep_args *args, const char *where, const char *value, char *err,
+			size_t err_len)
+{
+	char *rest = ep_strdup(args->arena, value), *word;
+
+	while ((word = strsep(&rest, ","))) {
+		bool twice = false;
+
+		if (!ep_origin_word(word))
+			return fail(err, err_len,
+				    "%s: %.100s is none of external, lan, host, container:NAME, "
+				    "pod:NS/NAME, netns:NAME",
+				    where, word);
+		ep_each(o, &args->origins)
+			twice |= !strcmp(*o, word);
+		if (!twice)
+			*ep_push(args->arena, &args->origins) = word;
+	}
+	return 0;
+}
+
 static int set(struct ep_args *args, const struct ep_option *o, const char *value, char *err,
 	       size_t err_len)
 {
@@ -150,6 +177,8 @@ static int set(struct ep_args *args, const struct ep_option *o, const char *valu
 		return parse_port(value, field) ? 0 : bad_port(where, value, err, err_len);
 	case EP_ARG_PORTS:
 		return ep_args_ports(args, where, value, err, err_len);
+	case EP_ARG_ORIGINS:
+		return take_origins(args, where, value, err, err_len);
 	case EP_ARG_WITHOUT:
 		if (!ep_without_kind(value))
 			return fail(err, err_len,

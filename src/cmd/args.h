@@ -17,11 +17,11 @@ struct ep_args {
 	const struct ep_command *command;
 	bool named; /* the command was given, not assumed */
 	bool help, version, json, v4, v6;
-	const char *netns, *color, *iif, *proto, *origin; /* NULL: not given */
+	const char *netns, *color, *iif, *proto; /* NULL: not given */
 	EP_VEC(uint16_t) ports;
 	struct ep_addr dst, src; /* len 0: not given */
 	uint16_t dport, sport;   /* 0: not given */
-	ep_strs without, operands;
+	ep_strs without, origins, operands;
 };
 
 enum ep_arg_type {
@@ -32,6 +32,7 @@ enum ep_arg_type {
 	EP_ARG_PORT,
 	EP_ARG_PORTS,
 	EP_ARG_WITHOUT,
+	EP_ARG_ORIGINS,
 	EP_ARG_LATER
 };
 
@@ -62,6 +63,8 @@ const struct ep_command *ep_command_find(const char *name);
 int ep_args_parse(int argc, char **argv, struct ep_args *args, char *err, size_t err_len) EP_MUST;
 /* Does a WHAT of --without begin with a kind that there is? */
 bool ep_without_kind(const char *what);
+/* Is it a WHERE of --origin: external, host, lan, container:NAME or pod:NS/NAME? */
+bool ep_origin_word(const char *word);
 /* Adds "80", "80,443" to args->ports. */
 int ep_args_ports(struct ep_args *args, const char *where, const char *s, char *err,
 		  size_t err_len) EP_MUST;

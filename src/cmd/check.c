@@ -36,21 +36,66 @@ static const char *command_prefix(struct ep_live *live)
 			  ep_escape(live->s->arena, name, strlen(name)));
 }
 
+static int add_start(struct check *c, struct ep_live *live, const char *word)
+{
+	struct ep_start *start = ep_push(live->s->arena, &c->spec.starts);
+	ep_edges edges = {};
+	int r = ep_origin_find(live, word, start);
+
+	r = r < 0 ? r : ep_edges_of(live, start, &edges);
+	if (r < 0)
+		return r;
+	if (start->origin != EP_LAN) { /* those of all others are the same */
+		if (!c->spec.edges.n)
+			ep_each(e, &edges)
+				*ep_push(live->s->arena, &c->spec.edges) = *e;
+		return 0;
+	}
+	ep_each(e, &edges)
+		*ep_push(live->s->arena, &start->edges) = *e;
+	return 0;
+}
+
+static int add_starts(struct check *c, struct ep_live *live)
+{
+	const ep_strs *asked = &live->args->origins;
+	bool host = false;
+	int r = 0;
+
+	if (!asked->n)
+		r = add_start(c, live, "external");
+	ep_each(word, asked) {
+		r = r < 0 ? r : add_start(c, live, *word);
+		host |= !strcmp(*word, "host");
+	}
+	if (r == 0 && !host) {
+		r = add_start(c, live, "host");
+		c->spec.starts.v[c->spec.starts.n - 1].aside = true;
+	}
+	return r;
+}
+
+static bool any_edge(const struct ep_check_spec *spec)
+{
+	ep_each(start, &spec->starts)
+		if (start->edges.n)
+			return true;
+	return spec->edges.n > 0;
+}
+
 static int work(void *ctx, struct ep_live *live)
 {
 	struct check *c = ctx;
-	ep_edges edges = {};
-	int r = ep_edges_find(live, &edges);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (!edges.n)
-		*ep_push(live->s->arena, &live->doc.notes) =
-			"No global address on any device: name one with --dst.";
 	c->spec = (struct ep_check_spec){.without = &live->without,
 					 .command_prefix = command_prefix(live)};
-	ep_each(e, &edges)
-		*ep_push(live->s->arena, &c->spec.edges) = *e;
+	r = add_starts(c, live);
+	if (r < 0)
+		return r;
+	if (!any_edge(&c->spec))
+		*ep_push(live->s->arena, &live->doc.notes) =
+			"No global address on any device: name one with --dst.";
 	ep_each(p, &live->args->ports)
 		*ep_push(live->s->arena, &c->spec.ports) = *p;
 	for (size_t i = 0; !live->args->ports.n && i < EP_ARRAY_SIZE(default_ports); i++)
@@ -74,6 +119,16 @@ static void void_all(void *ctx, const char *reason)
 	ep_check_void(c->check, reason);
 }
 
+static bool doubtful(void *ctx)
+{
+	struct check *c = ctx;
+
+	ep_each(a, &c->check->answers)
+		if (ep_result_misrouted(a->result))
+			return true;
+	return false;
+}
+
 static int exit_code(enum ep_severity s)
 {
 	static const int codes[] = {
@@ -89,7 +144,7 @@ static int exit_code(enum ep_severity s)
 
 int ep_check_main(const struct ep_args *args)
 {
-	static const struct ep_job job = {work, drop, void_all};
+	static const struct ep_job job = {work, drop, void_all, doubtful};
 	struct check c = {};
 	struct ep_live live;
 	struct ep_style style;
@@ -99,7 +154,7 @@ int ep_check_main(const struct ep_args *args)
 
 	if (ep_live_run(args, &job, &c, &live) < 0) {
 		ep_say("%s", live.err);
-		return EP_EXIT_UNKNOWN;
+		return live.usage ? EP_EXIT_USAGE : EP_EXIT_UNKNOWN;
 	}
 	doc = (struct ep_check_doc){.doc = live.doc, .check = c.check};
 	ep_live_format(args, &style)->check(&out, &doc, &style);

@@ -5,6 +5,7 @@
 
 #include "cmd/args.h"
 #include "edgepath/collect.h"
+#include "edgepath/findings.h"
 #include "edgepath/render.h"
 
 extern const struct ep_option ep_path_options[];
@@ -27,16 +28,19 @@ struct ep_live {
 	struct ep_without without;
 	struct ep_doc doc;
 	char err[512];
+	bool usage; /* err is about what was asked for, not about this host */
 };
 
 /*
  * What a command does with a snapshot. work fills ctx, and returns 0 or negative errno with live->err
- * set; drop undoes it, for another try; void_all makes everything unknown for that reason.
+ * set; drop undoes it, for another try; void_all makes everything unknown for that reason; doubtful
+ * says that the kernel routes otherwise, which may come from routes that changed meanwhile.
  */
 struct ep_job {
 	int (*work)(void *ctx, struct ep_live *live);
 	void (*drop)(void *ctx);
 	void (*void_all)(void *ctx, const char *reason);
+	bool (*doubtful)(void *ctx);
 };
 
 /*
@@ -57,10 +61,22 @@ const struct ep_format *ep_live_format(const struct ep_args *args, struct ep_sty
 typedef EP_VEC(struct ep_edge) ep_edges;
 
 /*
- * Where outside clients come in: --dst, or else the global addresses of the default-route device.
- * What had to be assumed is added to live->doc.notes. May find none.
+ * What packets from there are sent to: --dst, or else the global addresses of the device where
+ * clients come in. What had to be assumed is added to live->doc.notes. May find none.
  */
-int ep_edges_find(struct ep_live *live, ep_edges *ret) EP_MUST;
+int ep_edges_of(struct ep_live *live, const struct ep_start *start, ep_edges *ret) EP_MUST;
+/* The device of the default route: table main, lowest metric; NULL if there is none. */
+const struct ep_link *ep_default_device(const struct ep_netns *ns, uint8_t family);
+/* An address that packets can be sent to, of that length. */
+bool ep_addr_public(const struct ep_ifaddr *a, uint8_t addr_len);
+
+/* ---- --origin (origin.c) ---- */
+
+/*
+ * A WHERE of --origin in the snapshot. On failure negative errno, with live->err set, and live->usage
+ * where nothing of that name is there.
+ */
+int ep_origin_find(struct ep_live *live, const char *word, struct ep_start *ret) EP_MUST;
 
 /* ---- --without (without.c) ---- */
 

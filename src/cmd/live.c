@@ -67,7 +67,7 @@ int ep_live_run(const struct ep_args *args, const struct ep_job *job, void *ctx,
 			ep_live_close(live);
 			return r;
 		}
-		if (!ep_collect_changed(live->collect, live->s))
+		if (!ep_collect_changed(live->collect, live->s) && (i > 1 || !job->doubtful(ctx)))
 			return 0;
 		if (i == MAX_TRIES) {
 			job->void_all(ctx, "the ruleset changed while it was read");

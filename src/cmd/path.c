@@ -12,11 +12,7 @@ const struct ep_option ep_path_options[] = {
 	{"dport", 0, EP_ARG_PORT, FIELD(dport), "PORT", "destination port"},
 	{"src", 0, EP_ARG_ADDR, FIELD(src), "ADDRESS", "the client's address (default: all)"},
 	{"sport", 0, EP_ARG_PORT, FIELD(sport), "PORT", "the client's port (default: all)"},
-	{"iif", 0, EP_ARG_TEXT, FIELD(iif), "DEVICE",
-	 "where the packet arrives (default: the default-route device)"},
 	{"proto", 0, EP_ARG_CHOICE, FIELD(proto), "tcp", "the protocol"},
-	{"origin", 0, EP_ARG_CHOICE, FIELD(origin), "external|host",
-	 "where the packet starts: outside, or in a process of this host"},
 	{},
 };
 
@@ -54,41 +50,22 @@ int ep_path_take(struct ep_args *args, char *err, size_t err_len)
 		args->dst = addr;
 	if (!args->dport)
 		return wrong(err, err_len, "which port? For example: edgepath path 443");
-	if (args->iif && args->origin && !strcmp(args->origin, "host"))
+	if (args->origins.n > 1)
+		return wrong(err, err_len, "takes one --origin; `edgepath check` takes many");
+	if (args->iif && args->origins.n && strcmp(args->origins.v[0], "external") != 0 &&
+	    strcmp(args->origins.v[0], "lan") != 0)
 		return wrong(err, err_len,
-			     "--iif is of packets from outside, not of --origin host");
+			     "--iif is of packets that arrive: of --origin external or lan");
 	return 0;
 }
 
 struct path {
+	struct ep_start start;
 	struct ep_query query;
 	const char *iif;
 	struct ep_result *result;
 	ep_heirs heirs;
 };
-
-static int set_device(struct path *p, struct ep_live *live, const struct ep_edge *e)
-{
-	const char *name = live->args->iif;
-	const struct ep_link *l;
-
-	if (p->query.origin == EP_HOST)
-		return 0;
-	if (!name) {
-		p->query.ifindex = e->ifindex;
-		p->iif = e->dev;
-		return 0;
-	}
-	l = ep_link_by_name(live->host, name);
-	if (!l) {
-		snprintf(live->err, sizeof(live->err), "--iif: no device %.64s in this namespace",
-			 ep_escape(live->s->arena, name, strlen(name)));
-		return -ENODEV;
-	}
-	p->query.ifindex = l->ifindex;
-	p->iif = l->name;
-	return 0;
-}
 
 /* The first address of the family that was asked for; --src decides it where nothing else does. */
 static const struct ep_edge *choose(const ep_edges *edges, const struct ep_args *args)
@@ -105,8 +82,11 @@ static int work(void *ctx, struct ep_live *live)
 	const struct ep_edge *e;
 	struct path *p = ctx;
 	ep_edges edges = {};
-	int r = ep_edges_find(live, &edges);
+	int r = ep_origin_find(live, args->origins.n ? args->origins.v[0] : "external", &p->start);
 
+	if (r < 0)
+		return r;
+	r = ep_edges_of(live, &p->start, &edges);
 	if (r < 0)
 		return r;
 	e = choose(&edges, args);
@@ -115,20 +95,12 @@ static int work(void *ctx, struct ep_live *live)
 			 "no global address on any device: name the destination with --dst");
 		return -EADDRNOTAVAIL;
 	}
-	*p = (struct path){};
-	p->query = (struct ep_query){
-		.origin = args->origin && !strcmp(args->origin, "host") ? EP_HOST : EP_EXTERNAL,
-		.dst = e->addr,
-		.dport = args->dport,
-		.has_src = args->src.len > 0,
-		.src = args->src,
-		.has_sport = args->sport > 0,
-		.sport = args->sport,
-		.netns = live->s->host_netns,
-	};
-	r = set_device(p, live, e);
-	if (r < 0)
-		return r;
+	p->query = ep_start_query(&p->start, e, args->dport, live->s->host_netns);
+	p->query.has_src = args->src.len > 0;
+	p->query.src = args->src;
+	p->query.has_sport = args->sport > 0;
+	p->query.sport = args->sport;
+	p->iif = ep_origin_sends(p->start.origin) ? NULL : e->dev;
 	p->result = ep_walk(live->s, &p->query, &live->without);
 	if (!args->json)
 		ep_succession(live->s, live->s->arena, &p->query, &live->without, p->result, 0,
@@ -153,6 +125,13 @@ static void void_all(void *ctx, const char *reason)
 	ep_result_void(p->result, reason);
 }
 
+static bool doubtful(void *ctx)
+{
+	struct path *p = ctx;
+
+	return ep_result_misrouted(p->result);
+}
+
 static int exit_code(const struct ep_result *r)
 {
 	ep_each(o, &r->outcomes)
@@ -163,7 +142,7 @@ static int exit_code(const struct ep_result *r)
 
 int ep_path_main(const struct ep_args *args)
 {
-	static const struct ep_job job = {work, drop, void_all};
+	static const struct ep_job job = {work, drop, void_all, doubtful};
 	struct path p = {};
 	struct ep_live live;
 	struct ep_style style;
@@ -173,7 +152,7 @@ int ep_path_main(const struct ep_args *args)
 
 	if (ep_live_run(args, &job, &p, &live) < 0) {
 		ep_say("%s", live.err);
-		return EP_EXIT_UNKNOWN;
+		return live.usage ? EP_EXIT_USAGE : EP_EXIT_UNKNOWN;
 	}
 	doc = (struct ep_path_doc){.doc = live.doc,
 				   .query = &p.query,

@@ -15,6 +15,7 @@
 
 struct ep_collect {
 	struct ep_provider provider;
+	struct ep_route_asker *routes;
 };
 
 /* What is read of a namespace on demand. */
@@ -93,6 +94,14 @@ static int provide_ipset(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, 
 {
 	(void)ctx;
 	return ep_collect_ipset(s, ns, index);
+}
+
+static int provide_route(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
+			 const struct ep_route_ask *ask, struct ep_route_told *ret)
+{
+	struct ep_collect *c = ctx;
+
+	return ep_route_ask(&c->routes, s, ns, ask, ret);
 }
 
 static int provide_recent(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
@@ -189,6 +198,7 @@ int ep_collect_open(const char *netns, struct ep_collect **ret, struct ep_snapsh
 		.nft_chain = provide_chain,
 		.nft_set = provide_set,
 		.ipset = provide_ipset,
+		.route = provide_route,
 		.recent = provide_recent,
 		.hashlimit = provide_hashlimit,
 		.acct = provide_acct,
@@ -216,7 +226,15 @@ bool ep_collect_changed(struct ep_collect *c, struct ep_snapshot *s)
 	return false;
 }
 
+void ep_collect_every_container(struct ep_collect *c, struct ep_snapshot *s)
+{
+	(void)c;
+	ep_container_add_by_netns(s);
+}
+
 void ep_collect_free(struct ep_collect *c)
 {
+	if (c)
+		ep_route_asker_close(c->routes);
 	free(c);
 }

@@ -17,6 +17,12 @@ bool ep_module_unloaded(const char *name);
 /* links.c, routes.c */
 int ep_collect_links(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
 int ep_collect_routes(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
+/* route_ask.c: the kernel's own routing decision, asked once for each; -errno if it could not be asked.
+ * *asker: NULL at first; lives in the snapshot's arena, but its sockets must be closed. */
+struct ep_route_asker;
+int ep_route_ask(struct ep_route_asker **asker, struct ep_snapshot *s, const struct ep_netns *ns,
+		 const struct ep_route_ask *q, struct ep_route_told *ret) EP_MUST;
+void ep_route_asker_close(struct ep_route_asker *k); /* takes NULL */
 /* hooks.c: XDP, tc, sk_lookup and netfilter BPF programs in the packet's way */
 int ep_collect_hooks(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
 int ep_collect_hook_order(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;

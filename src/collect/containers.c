@@ -207,6 +207,23 @@ static void join_namespaces(struct ep_snapshot *s)
 	}
 }
 
+void ep_container_add_by_netns(struct ep_snapshot *s)
+{
+	ep_each(it, &s->netns) {
+		struct ep_netns *ns = *it;
+		const char *cgroup = ns->pid && ns->ino != s->host_netns ?
+					     ep_proc_cgroup(s->arena, ns->pid) :
+					     NULL;
+		struct ep_container *c = cgroup ? ep_container_of(s, cgroup) : NULL;
+
+		if (!c || c->netns)
+			continue;
+		c->netns = ns->ino;
+		c->pid = ns->pid;
+		c->running = true;
+	}
+}
+
 int ep_collect_containers(struct ep_snapshot *s)
 {
 	int r = ep_docker_read(s);

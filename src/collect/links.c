@@ -70,6 +70,7 @@ static int parse_af_spec(const struct ep_nla *spec, struct ep_link *l)
 			return r;
 		l->forwarding4 = conf_at(&tb[IFLA_INET_CONF], IPV4_DEVCONF_FORWARDING - 1);
 		l->rp_filter = conf_at(&tb[IFLA_INET_CONF], IPV4_DEVCONF_RP_FILTER - 1);
+		l->send_redirects = conf_at(&tb[IFLA_INET_CONF], IPV4_DEVCONF_SEND_REDIRECTS - 1);
 		l->accept_local = conf_at(&tb[IFLA_INET_CONF], IPV4_DEVCONF_ACCEPT_LOCAL - 1);
 		l->src_valid_mark = conf_at(&tb[IFLA_INET_CONF], IPV4_DEVCONF_SRC_VMARK - 1);
 		l->route_localnet = conf_at(&tb[IFLA_INET_CONF], IPV4_DEVCONF_ROUTE_LOCALNET - 1);
@@ -151,6 +152,7 @@ int ep_rtnl_link(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsgh
 			    .rp_filter = -1,
 			    .route_localnet = -1,
 			    .accept_local = -1,
+			    .send_redirects = -1,
 			    .src_valid_mark = -1};
 	int r;
 
@@ -300,6 +302,10 @@ static const struct {
 	{"/proc/sys/net/ipv4/conf/all/route_localnet",
 	 offsetof(struct ep_netns, route_localnet_all)},
 	{"/proc/sys/net/ipv4/conf/all/accept_local", offsetof(struct ep_netns, accept_local_all)},
+	{"/proc/sys/net/ipv4/conf/all/src_valid_mark",
+	 offsetof(struct ep_netns, src_valid_mark_all)},
+	{"/proc/sys/net/ipv4/conf/all/send_redirects",
+	 offsetof(struct ep_netns, send_redirects_all)},
 	{"/proc/sys/net/ipv6/conf/all/forwarding", offsetof(struct ep_netns, forwarding6_all)},
 	{"/proc/sys/net/bridge/bridge-nf-call-iptables",
 	 offsetof(struct ep_netns, bridge_nf_call_ip)},

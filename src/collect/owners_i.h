@@ -90,6 +90,8 @@ void ep_container_attach(struct ep_snapshot *s, struct ep_proc *p);
 /* Compose project, pod, image… from Docker's labels or OCI annotations; what is set stays. */
 void ep_container_labels(struct ep_arena *a, const json_t *labels, struct ep_container *c);
 /* Gives a namespace without a name that of the container or pod that lives in it. */
+/* Adds the containers of the processes that namespaces are known by. */
+void ep_container_add_by_netns(struct ep_snapshot *s);
 void ep_container_name_netns(struct ep_snapshot *s, struct ep_netns *ns);
 
 /* Docker Engine API, or its files where the daemon does not answer. Reports source "docker". */

@@ -11,7 +11,17 @@
 #include "collect/collect_i.h"
 #include "collect/rtnl.h"
 
-#define EP_FRA_DSCP 25 /* Linux 6.13 */
+/* Linux 6.13 to 6.16 */
+enum {
+	EP_FRA_DSCP = 25,
+	EP_FRA_FLOWLABEL,
+	EP_FRA_FLOWLABEL_MASK,
+	EP_FRA_SPORT_MASK,
+	EP_FRA_DPORT_MASK,
+	EP_FRA_DSCP_MASK
+};
+
+#define EP_TOS_LEGACY 0x1c /* what is left of IPv4's TOS byte: IPTOS_RT_MASK */
 
 int ep_rtnl_dump(int fd, uint16_t type, size_t head, uint8_t family, ep_nl_cb cb, void *ctx)
 {
@@ -102,7 +112,7 @@ static const struct ep_nla_policy route_policy[RTA_NH_ID + 1] = {
 	[RTA_PRIORITY] = EP_NLA_NUM(4), [RTA_PREFSRC] = EP_NLA_MAX(16),
 	[RTA_MULTIPATH] = EP_NLA_NEST,  [RTA_TABLE] = EP_NLA_NUM(4),
 	[RTA_VIA] = EP_NLA_MAX(18),     [RTA_ENCAP_TYPE] = EP_NLA_NUM(2),
-	[RTA_NH_ID] = EP_NLA_NUM(4),
+	[RTA_NH_ID] = EP_NLA_NUM(4),    [RTA_PREF] = EP_NLA_NUM(1),
 };
 
 /* RTA_MULTIPATH: struct rtnexthop, each with attributes of its own. */
@@ -138,7 +148,20 @@ static int many_hops(struct ep_arena *a, struct ep_route *r, const struct ep_nla
 
 /* ---- routes ---- */
 
-int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh)
+static int decode_hops(struct ep_arena *a, struct ep_route *r, const struct rtmsg *m,
+		       const struct ep_nla *tb, uint8_t alen)
+{
+	if (tb[RTA_MULTIPATH].data)
+		return many_hops(a, r, &tb[RTA_MULTIPATH], alen);
+	if (tb[RTA_OIF].data)
+		return one_hop(a, r, tb, alen, u32_of(&tb[RTA_OIF], 0), 1, m->rtm_flags & 0xff);
+	if (tb[RTA_NH_ID].data) /* net.ipv4.nexthop_compat_mode is 0 */
+		*ep_push(a, &r->hops) = (struct ep_nexthop){.weight = u32_of(&tb[RTA_NH_ID], 0),
+							    .flags = EP_RTNL_NH_ID};
+	return 0;
+}
+
+int ep_rtnl_route_decode(struct ep_arena *a, const struct nlmsghdr *nlh, struct ep_route *ret)
 {
 	const struct rtmsg *m = ep_rtnl_head(nlh, sizeof(*m));
 	struct ep_nla tb[RTA_NH_ID + 1];
@@ -146,10 +169,8 @@ int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsg
 	uint8_t alen;
 	int e;
 
-	if (!m || nlh->nlmsg_type != RTM_NEWROUTE)
-		return m ? 0 : -EBADMSG;
-	if ((m->rtm_family != AF_INET && m->rtm_family != AF_INET6) || m->rtm_flags & RTM_F_CLONED)
-		return 0;
+	if (!m || (m->rtm_family != AF_INET && m->rtm_family != AF_INET6))
+		return -EBADMSG;
 	alen = m->rtm_family == AF_INET ? 4 : 16;
 	e = ep_rtnl_attrs(nlh, sizeof(*m), route_policy, RTA_NH_ID + 1, tb);
 	if (e)
@@ -164,18 +185,28 @@ int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsg
 	r.src_len = m->rtm_src_len;
 	r.table = u32_of(&tb[RTA_TABLE], m->rtm_table);
 	r.metric = u32_of(&tb[RTA_PRIORITY], 0);
+	r.pref = tb[RTA_PREF].data ? *tb[RTA_PREF].data : 0;
 	if (r.dst_len > alen * 8 || r.src_len > alen * 8 || !addr_of(&tb[RTA_DST], alen, &r.dst) ||
 	    !addr_of(&tb[RTA_SRC], alen, &r.src) || !addr_of(&tb[RTA_PREFSRC], alen, &r.prefsrc) ||
 	    (r.dst_len && !r.dst.len) || (r.src_len && !r.src.len))
 		return -EBADMSG;
-	if (tb[RTA_MULTIPATH].data)
-		e = many_hops(s->arena, &r, &tb[RTA_MULTIPATH], alen);
-	else if (tb[RTA_OIF].data)
-		e = one_hop(s->arena, &r, tb, alen, u32_of(&tb[RTA_OIF], 0), 1,
-			    m->rtm_flags & 0xff);
-	else if (tb[RTA_NH_ID].data) /* net.ipv4.nexthop_compat_mode is 0 */
-		*ep_push(s->arena, &r.hops) = (struct ep_nexthop){
-			.weight = u32_of(&tb[RTA_NH_ID], 0), .flags = EP_RTNL_NH_ID};
+	e = decode_hops(a, &r, m, tb, alen);
+	if (!e)
+		*ret = r;
+	return e;
+}
+
+int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh)
+{
+	const struct rtmsg *m = ep_rtnl_head(nlh, sizeof(*m));
+	struct ep_route r;
+	int e;
+
+	if (!m || nlh->nlmsg_type != RTM_NEWROUTE)
+		return m ? 0 : -EBADMSG;
+	if ((m->rtm_family != AF_INET && m->rtm_family != AF_INET6) || m->rtm_flags & RTM_F_CLONED)
+		return 0;
+	e = ep_rtnl_route_decode(s->arena, nlh, &r);
 	if (!e)
 		*ep_push(s->arena, &ns->routes) = r;
 	return e;
@@ -194,7 +225,7 @@ static void pair16(const struct ep_nla *at, uint16_t *lo, uint16_t *hi)
 	*hi = p.end;
 }
 
-static const struct ep_nla_policy rule_policy[EP_FRA_DSCP + 1] = {
+static const struct ep_nla_policy rule_policy[EP_FRA_DSCP_MASK + 1] = {
 	[FRA_DST] = EP_NLA_MAX(16),
 	[FRA_SRC] = EP_NLA_MAX(16),
 	[FRA_IIFNAME] = EP_NLA_MAX(IFNAMSIZ),
@@ -213,12 +244,38 @@ static const struct ep_nla_policy rule_policy[EP_FRA_DSCP + 1] = {
 	[FRA_SPORT_RANGE] = EP_NLA_NUM(4),
 	[FRA_DPORT_RANGE] = EP_NLA_NUM(4),
 	[EP_FRA_DSCP] = EP_NLA_NUM(1),
+	[EP_FRA_FLOWLABEL] = EP_NLA_NUM(4),
+	[EP_FRA_FLOWLABEL_MASK] = EP_NLA_NUM(4),
+	[EP_FRA_SPORT_MASK] = EP_NLA_NUM(2),
+	[EP_FRA_DPORT_MASK] = EP_NLA_NUM(2),
+	[EP_FRA_DSCP_MASK] = EP_NLA_NUM(1),
 };
+
+/* `tos` of old; `dscp` of Linux 6.13, which is told even if it is 0. */
+static void tos_of(const struct ep_nla *tb, const struct fib_rule_hdr *m, struct ep_policy *p)
+{
+	p->tos = m->tos;
+	if (m->tos)
+		p->tos_mask = m->family == AF_INET ? EP_TOS_LEGACY : 0xfc;
+	if (!tb[EP_FRA_DSCP].data)
+		return;
+	p->tos = (uint8_t)(*tb[EP_FRA_DSCP].data << 2);
+	p->tos_mask = tb[EP_FRA_DSCP_MASK].data ? (uint8_t)(*tb[EP_FRA_DSCP_MASK].data << 2) : 0xfc;
+}
+
+static uint16_t u16_of(const struct ep_nla *at)
+{
+	uint16_t v = 0;
+
+	if (at->data && at->len == sizeof(v))
+		memcpy(&v, at->data, sizeof(v));
+	return v;
+}
 
 int ep_rtnl_policy(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh)
 {
 	const struct fib_rule_hdr *m = ep_rtnl_head(nlh, sizeof(*m));
-	struct ep_nla tb[EP_FRA_DSCP + 1];
+	struct ep_nla tb[EP_FRA_DSCP_MASK + 1];
 	struct ep_policy p = {};
 	uint8_t alen;
 	int e;
@@ -228,12 +285,12 @@ int ep_rtnl_policy(struct ep_snapshot *s, struct ep_netns *ns, const struct nlms
 	if (m->family != AF_INET && m->family != AF_INET6)
 		return 0;
 	alen = m->family == AF_INET ? 4 : 16;
-	e = ep_rtnl_attrs(nlh, sizeof(*m), rule_policy, EP_FRA_DSCP + 1, tb);
+	e = ep_rtnl_attrs(nlh, sizeof(*m), rule_policy, EP_FRA_DSCP_MASK + 1, tb);
 	if (e)
 		return e;
 	p.family = m->family;
 	p.action = m->action;
-	p.tos = tb[EP_FRA_DSCP].data ? (uint8_t)(*tb[EP_FRA_DSCP].data << 2) : m->tos;
+	tos_of(tb, m, &p);
 	p.src_len = m->src_len;
 	p.dst_len = m->dst_len;
 	p.invert = m->flags & FIB_RULE_INVERT;
@@ -255,6 +312,10 @@ int ep_rtnl_policy(struct ep_snapshot *s, struct ep_netns *ns, const struct nlms
 	}
 	pair16(&tb[FRA_SPORT_RANGE], &p.sport_lo, &p.sport_hi);
 	pair16(&tb[FRA_DPORT_RANGE], &p.dport_lo, &p.dport_hi);
+	p.sport_mask = u16_of(&tb[EP_FRA_SPORT_MASK]);
+	p.dport_mask = u16_of(&tb[EP_FRA_DPORT_MASK]);
+	p.flowlabel = (uint32_t)ep_nla_be(&tb[EP_FRA_FLOWLABEL], 0);
+	p.flowlabel_mask = (uint32_t)ep_nla_be(&tb[EP_FRA_FLOWLABEL_MASK], 0);
 	if (p.src_len > alen * 8 || p.dst_len > alen * 8 || !addr_of(&tb[FRA_SRC], alen, &p.src) ||
 	    !addr_of(&tb[FRA_DST], alen, &p.dst) || (p.src_len && !p.src.len) ||
 	    (p.dst_len && !p.dst.len))

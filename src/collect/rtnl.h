@@ -17,6 +17,9 @@ int ep_rtnl_attrs(const struct nlmsghdr *nlh, size_t head, const struct ep_nla_p
 int ep_rtnl_link(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh,
 		 int32_t *ret_nsid) EP_MUST;
 int ep_rtnl_addr(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh) EP_MUST;
+/* One RTM_NEWROUTE of IPv4 or IPv6. */
+int ep_rtnl_route_decode(struct ep_arena *a, const struct nlmsghdr *nlh,
+			 struct ep_route *ret) EP_MUST;
 int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh) EP_MUST;
 int ep_rtnl_policy(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh) EP_MUST;
 

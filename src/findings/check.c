@@ -19,6 +19,7 @@ static const struct {
 	{"forward-blocked", ep_find_forward_blocked},
 	{"no-receiver", ep_find_no_receiver},
 	{"opaque-hook", ep_find_opaque_hook},
+	{"route-disagreement", ep_find_route_disagreement},
 	{"family-divergence", ep_find_family_divergence},
 	{"origin-divergence", ep_find_origin_divergence},
 	{"order-undefined", ep_find_order_undefined},
@@ -158,7 +159,7 @@ const struct ep_listener *ep_bound_listener(const struct ep_check *c, const stru
 	ep_each(l, &c->s->listeners) {
 		int fit = address_fit(l, &a->edge->addr);
 
-		if (l->netns != a->query.netns || l->port != a->port || !fit)
+		if (l->netns != c->s->host_netns || l->port != a->port || !fit)
 			continue;
 		if (l->bound_ifindex && l->bound_ifindex != a->edge->ifindex)
 			continue;
@@ -222,11 +223,21 @@ static bool takes(const struct ep_outcome *o, const struct ep_listener *l)
 	return ep_who_same(&x, &y);
 }
 
+static bool walked_from_outside(const struct ep_check *c)
+{
+	ep_each(start, &c->starts)
+		if (start->origin == EP_EXTERNAL)
+			return true;
+	return false;
+}
+
 static void hear(struct ep_check *c, const struct ep_listener *l)
 {
 	struct ep_heard *h = ep_push(c->arena, &c->listeners);
 
 	*h = (struct ep_heard){.listener = l, .who = ep_who_of_listener(l)};
+	if (!walked_from_outside(c))
+		h->reached = EP_HEARD_UNKNOWN;
 	ep_each(a, &c->answers) {
 		if (a->origin != EP_EXTERNAL || a->port != l->port)
 			continue;
@@ -261,23 +272,72 @@ static bool is_closed(const struct ep_check *c, const struct ep_answer *a)
 	return !ep_bound_listener(c, a);
 }
 
-static void ask(struct ep_check *c, uint16_t port, const struct ep_edge *e, enum ep_origin origin)
+struct ep_query ep_start_query(const struct ep_start *start, const struct ep_edge *e, uint16_t port,
+			       uint64_t host_netns)
+{
+	return (struct ep_query){
+		.origin = start->origin,
+		.start_name = start->name,
+		.dst = e->addr,
+		.dport = port,
+		.netns = start->netns ? start->netns : host_netns,
+		.ifindex = ep_origin_sends(start->origin) ? 0 : e->ifindex,
+		.among = start->clients[e->addr.len == 16],
+	};
+}
+
+static void ask(struct ep_check *c, uint16_t port, const struct ep_edge *e,
+		const struct ep_start *start)
 {
 	struct ep_answer *a = ep_push(c->arena, &c->answers);
 
-	*a = (struct ep_answer){.port = port, .edge = e, .origin = origin};
-	a->query = (struct ep_query){
-		.origin = origin,
-		.dst = e->addr,
-		.dport = port,
-		.netns = c->s->host_netns,
-		.ifindex = origin == EP_EXTERNAL ? e->ifindex : 0,
-	};
+	*a = (struct ep_answer){.port = port, .edge = e, .origin = start->origin, .start = start};
+	a->aside = start->aside || e->ifindex == EP_LO_IFINDEX;
+	a->query = ep_start_query(start, e, port, c->s->host_netns);
 	a->result = ep_walk(c->s, &a->query, c->spec->without);
 	a->closed = is_closed(c, a);
-	if (origin == EP_EXTERNAL)
+	if (start->origin == EP_EXTERNAL)
 		ep_succession(c->s, c->arena, &a->query, c->spec->without, a->result, EP_HEIRS_MAX,
 			      &a->heirs);
+}
+
+static void add_starts(struct ep_check *c)
+{
+	ep_each(start, &c->spec->starts)
+		*ep_push(c->arena, &c->starts) = *start;
+	if (c->starts.n)
+		return;
+	*ep_push(c->arena, &c->starts) = (struct ep_start){.origin = EP_EXTERNAL};
+	*ep_push(c->arena, &c->starts) = (struct ep_start){.origin = EP_HOST, .aside = true};
+}
+
+static void add_loopback(struct ep_check *c)
+{
+	static const struct ep_addr addrs[] = {{.len = 4, .b = {127, 0, 0, 1}},
+					       {.len = 16, .b = {[15] = 1}}};
+
+	const struct ep_netns *host = ep_netns_find(c->s, c->s->host_netns);
+
+	for (size_t i = 0; i < EP_ARRAY_SIZE(addrs); i++)
+		if (host && ep_ifaddr_find(host, &addrs[i]))
+			*ep_push(c->arena, &c->loopback) = (struct ep_edge){
+				.addr = addrs[i], .ifindex = EP_LO_IFINDEX, .dev = "lo"};
+}
+
+static void ask_port(struct ep_check *c, uint16_t port)
+{
+	ep_each(e, &c->spec->edges) {
+		ep_each(start, &c->starts)
+			if (!start->edges.n)
+				ask(c, port, e, start);
+	}
+	ep_each(start, &c->starts) {
+		ep_each(e, &start->edges)
+			ask(c, port, e, start);
+		ep_each(e, &c->loopback)
+			if (start->origin == EP_HOST)
+				ask(c, port, e, start);
+	}
 }
 
 /* ---- judging ---- */
@@ -315,10 +375,11 @@ static void judge(struct ep_check *c)
 	c->status = c->spec->edges.n ? EP_SEV_OK : EP_SEV_UNKNOWN;
 	ep_each(a, &c->answers) {
 		a->status = ep_result_unknown(a->result) ? EP_SEV_UNKNOWN : EP_SEV_OK;
-		if (a->origin != EP_EXTERNAL)
+		if (a->aside)
 			continue;
 		ep_each(f, &c->findings)
-			if (f->port == a->port && f->severity > EP_SEV_INFO && has_edge(f, a->edge))
+			if (a->origin == EP_EXTERNAL && f->port == a->port &&
+			    f->severity > EP_SEV_INFO && has_edge(f, a->edge))
 				worsen(&a->status, f->severity);
 		worsen(&c->status, a->status);
 	}
@@ -335,12 +396,10 @@ struct ep_check *ep_check_run(struct ep_snapshot *s, const struct ep_check_spec 
 	c->arena = arena;
 	c->s = s;
 	c->spec = spec;
-	ep_each(port, &spec->ports) {
-		ep_each(e, &spec->edges) {
-			ask(c, *port, e, EP_EXTERNAL);
-			ask(c, *port, e, EP_HOST);
-		}
-	}
+	add_starts(c);
+	add_loopback(c);
+	ep_each(port, &spec->ports)
+		ask_port(c, *port);
 	hear_all(c);
 	for (size_t i = 0; i < EP_ARRAY_SIZE(finders); i++)
 		finders[i].find(c);

@@ -5,7 +5,8 @@
 
 #include "edgepath/findings.h"
 
-#define EP_HEIRS_MAX 8
+#define EP_HEIRS_MAX  8
+#define EP_LO_IFINDEX 1 /* LOOPBACK_IFINDEX, in every namespace */
 
 /* ---- findings, each over a whole check ---- */
 
@@ -19,6 +20,7 @@ void ep_find_origin_divergence(struct ep_check *c);
 void ep_find_mixed_backends(struct ep_check *c);
 void ep_find_order_undefined(struct ep_check *c);
 void ep_find_opaque_hook(struct ep_check *c);
+void ep_find_route_disagreement(struct ep_check *c);
 
 /* ---- making them ---- */
 

@@ -45,7 +45,7 @@ REC(rec_link, link_t_, F(U32, link_t_, ifindex), F(STR, link_t_, name), F(STR, l
     F(U32, link_t_, vrf_table), F(U32, link_t_, xdp_prog), F(INT, link_t_, forwarding4),
     F(INT, link_t_, forwarding6), F(INT, link_t_, rp_filter), F(INT, link_t_, route_localnet),
     F(INT, link_t_, accept_local), F(INT, link_t_, src_valid_mark),
-    F(INT, link_t_, force_forwarding6));
+    F(INT, link_t_, force_forwarding6), F(INT, link_t_, send_redirects));
 
 typedef struct ep_ifaddr ifaddr_t;
 REC(rec_ifaddr, ifaddr_t, F(U32, ifaddr_t, ifindex), F(ADDR, ifaddr_t, addr), F(U8, ifaddr_t, plen),
@@ -60,7 +60,7 @@ REC(rec_route, route_t, F(U8, route_t, family), F(U32, route_t, table), F(U8, ro
     F(U8, route_t, scope), F(U8, route_t, protocol), F(U8, route_t, tos), F(ADDR, route_t, dst),
     F(U8, route_t, dst_len), F(ADDR, route_t, src), F(U8, route_t, src_len),
     F(ADDR, route_t, prefsrc), F(U32, route_t, metric), F(U32, route_t, flags),
-    FREC(VEC, route_t, hops, rec_nexthop));
+    F(U8, route_t, pref), FREC(VEC, route_t, hops, rec_nexthop));
 
 typedef struct ep_policy policy_t;
 REC(rec_policy, policy_t, F(U8, policy_t, family), F(U32, policy_t, priority),
@@ -72,7 +72,8 @@ REC(rec_policy, policy_t, F(U8, policy_t, family), F(U32, policy_t, priority),
     F(BOOL, policy_t, has_uid), F(U32, policy_t, uid_lo), F(U32, policy_t, uid_hi),
     F(U16, policy_t, sport_lo), F(U16, policy_t, sport_hi), F(U16, policy_t, dport_lo),
     F(U16, policy_t, dport_hi), F(INT, policy_t, suppress_prefixlen),
-    F(INT, policy_t, suppress_ifgroup));
+    F(INT, policy_t, suppress_ifgroup), F(U8, policy_t, tos_mask), F(U16, policy_t, sport_mask),
+    F(U16, policy_t, dport_mask), F(U32, policy_t, flowlabel), F(U32, policy_t, flowlabel_mask));
 
 typedef struct ep_expr expr_t;
 static const struct ep_field expr_fields[] = {F(STR, expr_t, name),
@@ -240,6 +241,7 @@ REC(rec_netns, netns_t, F(U64, netns_t, ino), F(STR, netns_t, name), F(INT, netn
     FREC(REC, netns_t, nft, rec_nft), FREC(REC, netns_t, xt, rec_xt), F(INT, netns_t, ip_forward),
     F(INT, netns_t, forwarding6_all), F(INT, netns_t, rp_filter_all),
     F(INT, netns_t, route_localnet_all), F(INT, netns_t, accept_local_all),
+    F(INT, netns_t, src_valid_mark_all), F(INT, netns_t, send_redirects_all),
     F(INT, netns_t, bridge_nf_call_ip), F(INT, netns_t, bridge_nf_call_ip6),
     F(INT, netns_t, conntrack_count), F(INT, netns_t, tcp_l3mdev_accept),
     F(INT, netns_t, fwmark_reflect));

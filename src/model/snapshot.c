@@ -42,6 +42,7 @@ struct ep_netns *ep_netns_add(struct ep_snapshot *s, uint64_t ino)
 	ns->ino = ino;
 	ns->ip_forward = ns->forwarding6_all = ns->rp_filter_all = -1;
 	ns->route_localnet_all = ns->accept_local_all = -1;
+	ns->src_valid_mark_all = ns->send_redirects_all = -1;
 	ns->bridge_nf_call_ip = ns->bridge_nf_call_ip6 = -1;
 	ns->conntrack_count = -1;
 	ns->tcp_l3mdev_accept = ns->fwmark_reflect = -1;

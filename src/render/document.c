@@ -248,10 +248,46 @@ static void put_outcomes(struct ctx *c, const struct ep_result *r, uint8_t addr_
 
 /* ---- path ---- */
 
+static const char *origin_name(const struct ep_query *q)
+{
+	return q->start_name ? q->start_name : ep_origin_name(q->origin);
+}
+
+/* Routing decisions, and where the kernel's own differ. */
+static void put_routing(struct ctx *c, const struct ep_result *r)
+{
+	unsigned asked = 0;
+
+	ep_each(x, &r->routes)
+		asked += x->asked;
+	OBJECT(c, "routing");
+	NUMBER(c, "decisions", r->routes.n);
+	NUMBER(c, "verified", asked);
+	ARRAY(c, "disagreements");
+	ep_each(x, &r->routes) {
+		if (!x->kernel)
+			continue;
+		OBJECT(c, NULL);
+		NUMBER(c, "netns", x->netns);
+		put_addr(c, "dst", &x->ask.dst);
+		if (x->ask.src.len)
+			put_addr(c, "src", &x->ask.src);
+		else
+			NULL_FIELD(c, "src");
+		NUMBER(c, "iif", x->ask.iif);
+		NUMBER(c, "mark", x->ask.mark);
+		STRING(c, "walk", x->said);
+		STRING(c, "kernel", x->kernel);
+		END(c);
+	}
+	END(c);
+	END(c);
+}
+
 static void put_query(struct ctx *c, const struct ep_query *q, const char *iif)
 {
 	OBJECT(c, "query");
-	STRING(c, "origin", q->origin == EP_HOST ? "host" : "external");
+	STRING(c, "origin", origin_name(q));
 	STRING(c, "proto", "tcp");
 	put_addr(c, "dst", &q->dst);
 	NUMBER(c, "dport", q->dport);
@@ -277,6 +313,7 @@ void ep_json_path(struct ep_buf *out, const struct ep_path_doc *d, const struct 
 	put_query(&c, d->query, d->iif);
 	put_outcomes(&c, d->result, d->query->dst.len);
 	BOOLEAN(&c, "split_limit", d->result->split_limit);
+	put_routing(&c, d->result);
 	END(&c);
 	ep_arena_free(c.a);
 }
@@ -290,7 +327,7 @@ static void put_answer(struct ctx *c, const struct ep_answer *a)
 	STRING(c, "family", family_name(a->edge->addr.len));
 	put_addr(c, "address", &a->edge->addr);
 	STRING(c, "dev", a->edge->dev);
-	STRING(c, "origin", a->origin == EP_HOST ? "host" : "external");
+	STRING(c, "origin", origin_name(&a->query));
 	STRING(c, "status", ep_severity_name(a->status));
 	BOOLEAN(c, "closed", a->closed);
 	put_outcomes(c, a->result, a->edge->addr.len);

@@ -46,6 +46,8 @@ enum ep_paint ep_text_severity_paint(enum ep_severity s);
 const char *ep_text_severity(enum ep_severity s); /* "CRITICAL", "ok" */
 /* Everything that a check found. */
 void ep_text_findings(struct ep_text *t, const struct ep_check_doc *d);
+/* "container traefik" of the start "container:traefik" */
+const char *ep_text_start(struct ep_text *t, const char *name);
 /* What was read and what was not. */
 void ep_text_completeness(struct ep_text *t, const struct ep_snapshot *s);
 /* "container traefik (172.18.0.2:443)", "nobody: dropped by ip filter INPUT policy" */

@@ -55,7 +55,7 @@ static const char *counts(struct ep_text *t, const struct ep_check *c)
 	ep_each(f, &c->findings)
 		n[f->severity]++;
 	ep_each(a, &c->answers)
-		if (a->origin == EP_EXTERNAL && a->status == EP_SEV_UNKNOWN)
+		if (!a->aside && a->status == EP_SEV_UNKNOWN)
 			n[EP_SEV_UNKNOWN]++;
 	for (enum ep_severity s = EP_SEV_CRITICAL; s >= EP_SEV_WARNING; s--)
 		if (n[s])
@@ -196,7 +196,7 @@ static bool alike(const struct row *x, const struct row *y)
 	return true;
 }
 
-static rows gather(struct ep_text *t, const struct ep_check *c)
+static rows gather(struct ep_text *t, const struct ep_check *c, const struct ep_start *start)
 {
 	rows out = {};
 
@@ -205,7 +205,7 @@ static rows gather(struct ep_text *t, const struct ep_check *c)
 		struct row *to = NULL;
 		char buf[EP_ADDRSTR];
 
-		if (a->origin != EP_EXTERNAL)
+		if (a->aside || a->start != start)
 			continue;
 		fill_ends(t, c, a, &r);
 		ep_each(old, &out)
@@ -249,13 +249,44 @@ static void put_row(struct ep_text *t, const struct row *r, unsigned addr_w, uns
 	}
 }
 
-static void table(struct ep_text *t, const struct ep_check *c)
+/* "FROM OUTSIDE", and a line above where more must be said */
+static const char *heading(struct ep_text *t, const struct ep_start *start)
 {
-	rows all = gather(t, c);
+	ep_strs nets = {};
+
+	switch (start->origin) {
+	case EP_HOST:
+		return "FROM THIS HOST";
+	case EP_LAN:
+		for (int i = 0; i < 2; i++)
+			ep_iv_prefixes(t->a, start->clients[i], i ? 16 : 4, &nets);
+		ep_text_wrap(t, "", "  ",
+			     ep_sprintf(t->a, "From the network of %s (%s):",
+					ep_text_escape(t, start->dev),
+					ep_text_join(t->a, &nets, ", ")));
+		return "FROM THE LAN";
+	case EP_CONTAINER:
+		ep_text_wrap(t, "", "  ",
+			     ep_sprintf(t->a, "From %s:", ep_text_start(t, start->name)));
+		return "FROM INSIDE";
+	default:
+		return "FROM OUTSIDE";
+	}
+}
+
+static void table(struct ep_text *t, const struct ep_check *c, const struct ep_start *start)
+{
+	rows all = gather(t, c, start);
 	unsigned addr_w = 12, who_w;
+	const char *from;
 
 	if (!all.n)
 		return;
+	if (start > c->starts.v && !c->starts.v->aside)
+		ep_text_newline(t);
+	from = heading(t, start);
+	if (ep_text_width(from) > addr_w)
+		addr_w = ep_text_width(from);
 	ep_each(r, &all) {
 		ep_each(a, &r->addrs)
 			if (ep_text_width(*a) > addr_w)
@@ -263,7 +294,7 @@ static void table(struct ep_text *t, const struct ep_check *c)
 	}
 	who_w = t->style->width - 7 - addr_w - 4 - 8;
 	ep_text_cell(t, "PORT", 7, EP_DIM);
-	ep_text_cell(t, "FROM OUTSIDE", addr_w + 2, EP_DIM);
+	ep_text_cell(t, from, addr_w + 2, EP_DIM);
 	ep_text_cell(t, "RECEIVED BY", who_w + 2, EP_DIM);
 	ep_buf_printf(t->out, "%s\n", ep_text_paint(t, "VERDICT", EP_DIM));
 	ep_each(r, &all)
@@ -278,7 +309,8 @@ void ep_text_check(struct ep_buf *out, const struct ep_check_doc *d, const struc
 			    .elsewhere = d->doc.netns_arg != NULL};
 
 	head(&t, d);
-	table(&t, d->check);
+	ep_each(start, &d->check->starts)
+		table(&t, d->check, start);
 	ep_text_findings(&t, d);
 	ep_buf_puts(out, "\n");
 	ep_text_completeness(&t, d->doc.s);

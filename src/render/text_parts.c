@@ -127,6 +127,17 @@ const char *ep_text_clients(struct ep_text *t, const struct ep_outcome *o, unsig
 	return others ? "from all others" : ep_text_cut(t, ep_text_join(t->a, &out, ", "), width);
 }
 
+const char *ep_text_start(struct ep_text *t, const char *name)
+{
+	const char *colon = name ? strchr(name, ':') : NULL;
+
+	if (!colon)
+		return name ? ep_text_escape(t, name) : "a container";
+	if (!strncmp(name, "netns:", 6))
+		return ep_sprintf(t->a, "namespace %s", ep_text_escape(t, colon + 1));
+	return ep_sprintf(t->a, "%.*s %s", (int)(colon - name), name, ep_text_escape(t, colon + 1));
+}
+
 void ep_text_completeness(struct ep_text *t, const struct ep_snapshot *s)
 {
 	static const struct {

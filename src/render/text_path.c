@@ -46,6 +46,14 @@ static const struct glyphs *glyphs_of(const struct ep_text *t)
 
 /* ---- first line ---- */
 
+static const char *lan_text(struct ep_text *t, const struct ep_query *q)
+{
+	ep_strs nets = {};
+
+	ep_iv_prefixes(t->a, q->among, q->dst.len, &nets);
+	return ep_text_join(t->a, &nets, ", ");
+}
+
 static void head(struct ep_text *t, const struct ep_path_doc *d)
 {
 	const struct ep_query *q = d->query;
@@ -60,7 +68,13 @@ static void head(struct ep_text *t, const struct ep_path_doc *d)
 	else if (q->has_sport)
 		who = ep_sprintf(t->a, "any client's port %u", q->sport);
 	else
-		who = q->origin == EP_HOST ? "any process of this host" : "any client";
+		who = ep_origin_sends(q->origin) ? "any process" : "any client";
+	if (q->origin == EP_HOST)
+		who = ep_sprintf(t->a, "%s of this host", who);
+	else if (q->origin == EP_CONTAINER)
+		who = ep_sprintf(t->a, "%s of %s", who, ep_text_start(t, q->start_name));
+	else if (q->origin == EP_LAN && !q->has_src)
+		who = ep_sprintf(t->a, "%s in %s", who, lan_text(t, q));
 	ep_text_wrap(t, "", "  ",
 		     ep_sprintf(t->a, "%s %s %s/tcp%s%s", who, glyphs_of(t)->arrow, dst,
 				d->iif ? ", arriving on " : "", ep_text_escape(t, d->iif)));

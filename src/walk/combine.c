@@ -64,9 +64,11 @@ static void take_story(struct ep_outcome *x, const struct ep_outcome *y)
 {
 	struct ep_outcome kept = *x;
 
+	x->routes |= y->routes;
 	if (ep_outcome_weight(y) <= ep_outcome_weight(x))
 		return;
 	*x = *y;
+	x->routes |= kept.routes;
 	x->saddr = kept.saddr;
 	x->sport = kept.sport;
 	x->probability = kept.probability;
@@ -340,6 +342,7 @@ static ep_outcomes agree_on(struct ep_arena *a, const struct ep_choice *c, const
 				o = ep_memdup(a, x->v[i], sizeof(*o));
 				o->saddr = sa;
 				o->sport = sp;
+				o->routes |= y->v[j]->routes;
 			} else {
 				o = ep_outcome_unknown(
 					a, sa, sp, either(a, c->reason, x->v[i], y->v[j]), x->v[i]);

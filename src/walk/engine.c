@@ -238,6 +238,11 @@ bool ep_w_rule_gone(const struct ep_walk *w, const void *rule)
 
 /* ---- one run ---- */
 
+struct ep_ivset ep_query_clients(struct ep_arena *a, const struct ep_query *q)
+{
+	return q->among.n ? q->among : ep_iv_full(a, q->dst.len * 8u);
+}
+
 static void start_packet(struct ep_walk *w)
 {
 	const struct ep_query *q = w->q;
@@ -246,7 +251,8 @@ static void start_packet(struct ep_walk *w)
 	ep_u128 src = ep_addr_num(&q->src);
 	bool v4 = q->dst.len == 4;
 
-	ep_w_var(w, EP_VAR_FIELD, bits, q->has_src ? ep_iv_range(a, src, src) : ep_iv_full(a, bits),
+	ep_w_var(w, EP_VAR_FIELD, bits,
+		 q->has_src ? ep_iv_range(a, src, src) : ep_query_clients(a, q),
 		 v4 ? "ip saddr" : "ip6 saddr");
 	ep_w_var(w, EP_VAR_FIELD, 16,
 		 q->has_sport ? ep_iv_range(a, q->sport, q->sport) : ep_iv_full(a, 16),
@@ -269,7 +275,7 @@ static void start_walk(struct ep_walk *w)
 		ep_w_end(w, EP_UNKNOWN, "the namespace is not in the snapshot");
 		return;
 	}
-	if (w->q->origin == EP_HOST) {
+	if (ep_origin_sends(w->q->origin)) {
 		ep_w_send(w);
 		return;
 	}
@@ -318,6 +324,8 @@ static struct ep_outcome *keep_outcome(struct ep_explore *x, const struct ep_wal
 	o->final.addr = w->end_addr;
 	o->final.port = w->end_port;
 	o->final.dev = w->end_dev ? ep_strdup(a, w->end_dev) : w->p.in ? w->p.in->name : NULL;
+	ep_each(n, &w->routes)
+		o->routes |= ep_route_keep(x->result, w, n);
 	ep_each(v, &w->via)
 		*ep_push(a, &o->via) = *v;
 	ep_each(n, &w->now)
@@ -379,6 +387,7 @@ struct ep_result *ep_walk(struct ep_snapshot *s, const struct ep_query *q,
 	r->arena = a;
 	x.budget = q->max_runs ? q->max_runs : EP_MAX_RUNS;
 	ep_partition(&x);
+	ep_routes_verify(s, r);
 	return r;
 }
 

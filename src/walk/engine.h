@@ -65,6 +65,13 @@ struct ep_pkt {
 	const struct ep_listener *tproxy;
 };
 
+/* A routing decision of this run, until its open source is known as narrowly as it will be. */
+struct ep_route_note {
+	struct ep_route_check check;
+	struct ep_val src, sport;
+	bool has_src;
+};
+
 struct ep_choice;  /* engine.c */
 struct ep_touched; /* nft_lookup.c */
 struct ep_listed;  /* xt_match_recent.c */
@@ -94,6 +101,9 @@ struct ep_walk {
 	EP_VEC(struct ep_var) vars;
 	EP_VEC(struct ep_step) steps;
 	EP_VEC(const struct ep_proc *) via;
+	EP_VEC(struct ep_route_note) routes;
+	struct ep_route_note *route_note; /* the last lookup's, until the next; NULL: none */
+	bool route_open; /* the last lookup rests on an unknown: the kernel can't be asked for it */
 	unsigned hops;
 	EP_VEC(struct ep_state) states; /* what was asked by ep_w_state() */
 	ep_strs now;
@@ -232,11 +242,15 @@ struct ep_flow {
 	struct ep_val src;       /* var -1 with c 0: unspecified */
 	uint32_t iif, oif, mark; /* ifindexes; iif: loopback's for local output */
 	uint32_t l3mdev;         /* VRF or a port of it, if neither iif nor oif tells; 0 unset */
-	uint16_t dport;
-	struct ep_val sport;
-	bool output; /* sent by this host */
-	bool no_src; /* the source does not matter (local sender that has none yet) */
+	struct ep_val sport, dport;
+	bool open_tos; /* the packet's TOS byte counts; else it is 0 */
+	bool no_pick;  /* fib_lookup() alone: of several next hops none is chosen */
+	bool no_proto; /* the protocol is not told to the lookup */
+	bool output;   /* sent by this host */
+	bool no_src;   /* the source does not matter (local sender that has none yet) */
 };
+
+#define EP_FLOW_NO_PORTS .sport = {.var = -1}, .dport = {.var = -1}
 
 /* fib_lookup() / ip6 route lookup with the policy rules of ns. May make choices (source rules, multipath). */
 void ep_fib_lookup(struct ep_walk *w, struct ep_netns *ns, const struct ep_flow *f,

@@ -34,9 +34,9 @@ static const struct ep_policy no_rules6[] = {TO_TABLE(AF_INET6, 0, RT_TABLE_LOCA
 static bool is_default(const struct ep_policy *p)
 {
 	bool plain = p->action == FR_ACT_TO_TBL && !p->invert && !p->src_len && !p->dst_len &&
-		     !p->tos && !p->ip_proto && !p->iif && !p->oif && !p->fwmask && !p->l3mdev &&
-		     !p->has_uid && !p->sport_hi && !p->dport_hi && p->suppress_prefixlen < 0 &&
-		     p->suppress_ifgroup < 0;
+		     !p->tos && !p->tos_mask && !p->ip_proto && !p->iif && !p->oif && !p->fwmask &&
+		     !p->l3mdev && !p->has_uid && !p->sport_hi && !p->dport_hi &&
+		     p->suppress_prefixlen < 0 && p->suppress_ifgroup < 0;
 
 	for (size_t i = 0; i < EP_ARRAY_SIZE(default_rules) && plain; i++)
 		if (p->priority == default_rules[i].priority && p->table == default_rules[i].table)
@@ -132,22 +132,57 @@ static bool uid_fits(struct ep_walk *w, const struct ep_policy *p, const struct 
 		return true;
 	if (!f->output)
 		return !p->uid_lo;
+	w->route_open = true;
 	return ep_w_unknown(w, "routing rule %u asks for the sender's uid", p->priority);
+}
+
+/* fib_rule_port_match(): a range, or one port under a mask. */
+static bool port_fits(struct ep_walk *w, const struct ep_val *port, uint16_t lo, uint16_t hi,
+		      uint16_t mask)
+{
+	if (!hi)
+		return true;
+	if (mask && mask != UINT16_MAX)
+		return ep_w_val_masked(w, port, 16, mask, lo & mask);
+	return ep_w_val_range(w, port, lo, hi);
+}
+
+bool ep_fib_tos_fits(struct ep_walk *w, const struct ep_flow *f, uint8_t mask, uint8_t want)
+{
+	struct ep_val tos;
+
+	if (!f->open_tos)
+		return !(want & mask);
+	w->route_open = true;
+	tos = ep_w_unknown_val(w, "ip tos", 8);
+	return ep_w_val_masked(w, &tos, 8, mask, want & mask);
+}
+
+static bool flowlabel_fits(struct ep_walk *w, const struct ep_policy *p)
+{
+	if (!p->flowlabel_mask)
+		return true;
+	w->route_open = true;
+	return ep_w_unknown(w, "routing rule %u asks for the flow label", p->priority);
 }
 
 bool ep_fib_policy_selects(struct ep_walk *w, const struct ep_netns *ns, const struct ep_policy *p,
 			   const struct ep_flow *f)
 {
 	if ((p->iif && !dev_is(ns, f->iif, p->iif)) || (p->oif && !dev_is(ns, f->oif, p->oif)) ||
-	    ((f->mark ^ p->fwmark) & p->fwmask) || (p->ip_proto && p->ip_proto != IPPROTO_TCP) ||
-	    p->tos || (p->l3mdev && !vrf_of(ns, f)) ||
-	    (p->dport_hi && (f->dport < p->dport_lo || f->dport > p->dport_hi)))
+	    ((f->mark ^ p->fwmark) & p->fwmask) ||
+	    (p->ip_proto && (f->no_proto || p->ip_proto != IPPROTO_TCP)) ||
+	    (p->l3mdev && !vrf_of(ns, f)))
 		return false;
 	if (p->src_len && (f->no_src || !prefix_fits(w, &f->src, &p->src, p->src_len)))
 		return false;
-	if (p->sport_hi && !ep_w_val_range(w, &f->sport, p->sport_lo, p->sport_hi))
+	if (!port_fits(w, &f->dport, p->dport_lo, p->dport_hi, p->dport_mask) ||
+	    !port_fits(w, &f->sport, p->sport_lo, p->sport_hi, p->sport_mask))
 		return false;
-	return uid_fits(w, p, f);
+	if ((p->tos || p->tos_mask) &&
+	    !ep_fib_tos_fits(w, f, p->tos_mask ? p->tos_mask : EP_TOS_LEGACY, p->tos))
+		return false;
+	return flowlabel_fits(w, p) && uid_fits(w, p, f);
 }
 
 uint32_t ep_fib_policy_table(const struct ep_netns *ns, const struct ep_policy *p,
@@ -208,7 +243,7 @@ static const struct ep_nexthop *pick_hop(struct ep_walk *w, const struct ep_rout
 		if (!ep_fib_hop_usable(h, f))
 			continue;
 		last = h;
-		if (ep_w_chance(w, (double)weight / total, "multipath route"))
+		if (f->no_pick || ep_w_chance(w, (double)weight / total, "multipath route"))
 			return h;
 		total -= weight;
 	}
@@ -240,8 +275,10 @@ static const struct ep_route *unmerged(struct ep_walk *w, struct ep_netns *ns,
 	if (!r || r->table == RT_TABLE_LOCAL)
 		return r;
 	local = ep_fib_table_lookup(w, ep_fib_table(w->s, ns, AF_INET, RT_TABLE_LOCAL), f);
-	if (!local ||
-	    ep_w_unknown(w, "routing tables local and main both have a route, and might be one"))
+	if (!local)
+		return r;
+	w->route_open = true;
+	if (ep_w_unknown(w, "routing tables local and main both have a route, and might be one"))
 		return r;
 	return local;
 }

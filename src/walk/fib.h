@@ -43,6 +43,11 @@ const struct ep_route *ep_fib_table_lookup(struct ep_walk *w, const struct ep_fi
 bool ep_fib_usable(struct ep_walk *w, const struct ep_route *r, const struct ep_flow *f);
 bool ep_fib_hop_usable(const struct ep_nexthop *h, const struct ep_flow *f);
 
+#define EP_TOS_LEGACY 0x1c /* bits of IPv4's TOS byte that routes and `tos` rules see */
+
+/* Are these bits of the packet's TOS byte as wanted? */
+bool ep_fib_tos_fits(struct ep_walk *w, const struct ep_flow *f, uint8_t mask, uint8_t want);
+
 /* ---- policy rules ---- */
 
 /* The family's rules in order, or the kernel's own where none were read; how many. */

@@ -47,7 +47,8 @@ static bool find_cells(struct ep_walk *w, struct cells *c)
 	ep_each(r, &w->ns->routes) {
 		if (r->family != family)
 			continue;
-		if (r->hops.n > 1 || r->src_len || c->first.n > EP_MAX_CELLS)
+		if ((family == AF_INET6 && r->hops.n > 1) || r->src_len ||
+		    c->first.n > EP_MAX_CELLS)
 			return false;
 		add_prefix(w, c, &r->dst, r->dst_len);
 	}

@@ -166,13 +166,16 @@ static struct ep_flow way_back(const struct ep_walk *w, uint32_t oif)
 		.dst = {.len = 4},
 		.src = {.var = -1, .c = ep_addr_num(&w->p.daddr)},
 		.sport = {.var = -1, .c = w->p.dport},
+		.dport = w->p.sport,
+		.open_tos = true,
+		.no_pick = true,
 		.iif = oif ? oif :
 		       lo  ? lo->ifindex :
 			     1,
 		.l3mdev = vrf ? vrf->ifindex : 0,
 	};
 
-	if (in->src_valid_mark > 0)
+	if (larger(in->src_valid_mark, w->ns->src_valid_mark_all) > 0)
 		f.mark = w->p.mark;
 	return f;
 }
@@ -236,7 +239,7 @@ static bool source_ok4(struct ep_walk *w, uint32_t oif, const char **why)
 		.no_addr = !has_addr4(w->ns, in),
 	};
 	/* Back out by the device it came in: the check is made for the sake of redirects. */
-	bool hairpin = oif == in->ifindex;
+	bool hairpin = oif == in->ifindex && larger(in->send_redirects, w->ns->send_redirects_all);
 
 	if (!c.rp_filter && !hairpin) {
 		if (c.accept_local)

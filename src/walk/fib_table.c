@@ -159,14 +159,12 @@ bool ep_fib_usable(struct ep_walk *w, const struct ep_route *r, const struct ep_
 {
 	bool hop = !r->hops.n && !f->oif;
 
-	if (r->tos)
-		return false;
 	ep_each(h, &r->hops)
 		hop |= ep_fib_hop_usable(h, f);
 	if (!hop && (r->type == RTN_UNICAST || r->type == RTN_LOCAL || r->type == RTN_ANYCAST ||
 		     r->type == RTN_BROADCAST))
 		return false;
-	return source_fits(w, r, f);
+	return (!r->tos || ep_fib_tos_fits(w, f, EP_TOS_LEGACY, r->tos)) && source_fits(w, r, f);
 }
 
 static size_t first_at(const struct ep_fib_table *t, const struct ep_fib_group *g, ep_u128 lo)

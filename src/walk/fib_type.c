@@ -50,7 +50,7 @@ static uint8_t v4_route_type(const struct ep_route *r, uint32_t dev)
 static uint8_t v4_type(struct ep_walk *w, struct ep_netns *ns, const struct ep_addr *a,
 		       uint32_t dev)
 {
-	struct ep_flow f = {.dst = *a, .no_src = true};
+	struct ep_flow f = {.dst = *a, .no_src = true, EP_FLOW_NO_PORTS};
 	const struct ep_route *r;
 
 	if (ep_iv_has(v4_broadcast(w), ep_addr_num(a)))
@@ -74,7 +74,7 @@ static struct ep_ivset v4_special(struct ep_walk *w, struct ep_netns *ns, uint8_
 				  uint32_t dev)
 {
 	struct ep_ivset always = ep_iv_or(w->arena, v4_multicast(w), v4_broadcast(w)), set;
-	struct ep_flow f = {.dst = {.len = 4}, .no_src = true};
+	struct ep_flow f = {.dst = {.len = 4}, .no_src = true, EP_FLOW_NO_PORTS};
 	struct wanted want = {type, dev};
 
 	if (type == RTN_MULTICAST)
@@ -133,7 +133,11 @@ static struct ep_flow v6_flow(const struct ep_walk *w, const struct ep_netns *ns
 			      const struct ep_addr *a, uint32_t dev)
 {
 	const struct ep_link *lo = ep_link_by_name(ns, "lo"), *here = w->p.in ? w->p.in : w->p.out;
-	struct ep_flow f = {.dst = *a, .no_src = true, .output = true, .iif = lo ? lo->ifindex : 1};
+	struct ep_flow f = {.dst = *a,
+			    .no_src = true,
+			    .output = true,
+			    .iif = lo ? lo->ifindex : 1,
+			    EP_FLOW_NO_PORTS};
 
 	if (is_link_local(a))
 		f.oif = dev ? dev : here ? here->ifindex : 0;

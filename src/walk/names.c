@@ -24,6 +24,23 @@ enum ep_backend ep_rule_backend(const struct ep_rule_ref *r)
 	return r->nft_chain && r->nft_chain->table->xtables ? EP_IPTABLES_NFT : EP_NFT;
 }
 
+const char *ep_origin_name(enum ep_origin o)
+{
+	static const char *const names[] = {
+		[EP_EXTERNAL] = "external",
+		[EP_HOST] = "host",
+		[EP_LAN] = "lan",
+		[EP_CONTAINER] = "container",
+	};
+
+	return names[o];
+}
+
+bool ep_origin_sends(enum ep_origin o)
+{
+	return o == EP_HOST || o == EP_CONTAINER;
+}
+
 const char *ep_rule_text(struct ep_arena *a, const struct ep_rule_ref *r)
 {
 	if (r->nft)

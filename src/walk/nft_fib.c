@@ -32,7 +32,8 @@ static uint8_t fib_type(struct ep_nft_vm *vm, bool saddr, uint32_t dev)
 
 struct reverse {
 	const struct ep_link *want; /* it must lead there; NULL: anywhere */
-	uint32_t mark;
+	uint32_t mark, iif;
+	struct ep_val src;         /* the packet's other address */
 	const struct ep_link *out; /* answer of the last lookup */
 };
 
@@ -41,9 +42,13 @@ static bool leads_there(struct ep_walk *w, ep_u128 addr, void *ctx)
 {
 	struct reverse *r = ctx;
 	struct ep_flow q = {.mark = r->mark,
-			    .no_src = true,
-			    .iif = 1, /* LOOPBACK_IFINDEX */
+			    .src = r->src,
+			    .iif = r->iif ? r->iif : 1, /* LOOPBACK_IFINDEX */
 			    .output = true,
+			    .open_tos = true,
+			    .no_proto = w->p.alen == 4,
+			    .no_pick = w->p.alen == 4,
+			    EP_FLOW_NO_PORTS,
 			    .dst = ep_addr_from_num(addr, w->p.alen)};
 	struct ep_fib f = {};
 
@@ -74,12 +79,17 @@ static enum ep_nft_next fib_oif(struct ep_nft_vm *vm, const struct ep_expr *e, u
 	struct ep_walk *w = vm->w;
 	uint64_t dreg = ep_attr_num(e, NFTA_FIB_DREG, ~0ull);
 	struct reverse r = {.mark = flags & NFTA_FIB_F_MARK ? w->p.mark : 0,
+			    .src = {.var = -1, .c = ep_addr_num(&w->p.daddr)},
 			    .want = flags & NFTA_FIB_F_IIF ? w->p.in :
 				    flags & NFTA_FIB_F_OIF ? w->p.out :
 							     NULL};
 	struct ep_ivset set;
 	bool found;
 
+	if (!(flags & NFTA_FIB_F_SADDR))
+		r.src = w->p.saddr;
+	else if (w->p.alen == 4 && w->hooknum == NF_INET_FORWARD && flags & NFTA_FIB_F_IIF)
+		r.iif = w->p.out ? w->p.out->ifindex : 0;
 	if (looped(w)) {
 		found = true;
 		r.out = w->p.in;

@@ -78,6 +78,9 @@ enum ep_nft_next ep_nft_load_counter(struct ep_nft_vm *vm, const struct ep_expr 
 	if (!ep_reg_const(&vm->regs, dreg, &n, sizeof(n)))
 		return ep_nft_bad(vm, e);
 	len = ep_w_unknown_val(vm->w, "packet length", 16);
+	vm->w->vars.v[len.var].dom =
+		ep_iv_and(vm->w->arena, vm->w->vars.v[len.var].dom,
+			  ep_iv_range(vm->w->arena, ep_w_len_min(vm->w), 65535));
 	b = ep_reg(&vm->regs, dreg, sizeof(n));
 	b[0] = ep_byte_of(&len, 2, 1); /* the low byte comes first in host order */
 	b[1] = ep_byte_of(&len, 2, 0);

@@ -104,7 +104,7 @@ void ep_partition(struct ep_explore *x)
 	struct ep_result *r = x->result;
 	struct ep_arena *a = r->arena;
 	uint8_t alen = x->q->dst.len;
-	struct ep_ivset full = ep_iv_full(a, alen * 8u);
+	struct ep_ivset clients = ep_query_clients(a, x->q), full = clients;
 	ep_outcomes all = explore(x, NULL, 0);
 
 	for (size_t i = 0; i < all.n; i++)
@@ -118,8 +118,8 @@ void ep_partition(struct ep_explore *x)
 	}
 	ep_each(o, &r->outcomes) {
 		if (!x->q->has_src)
-			add_condition(a, o, o->saddr, o->martian ? ep_iv_full(a, alen * 8u) : full,
-				      alen, alen == 4 ? "ip saddr" : "ip6 saddr");
+			add_condition(a, o, o->saddr, o->martian ? clients : full, alen,
+				      alen == 4 ? "ip saddr" : "ip6 saddr");
 		if (!x->q->has_sport)
 			add_condition(a, o, o->sport, ep_iv_full(a, 16), 0, "tcp sport");
 		ep_each(s, &o->state)

@@ -44,6 +44,12 @@ struct ep_outcome *ep_outcome_unknown(struct ep_arena *a, struct ep_ivset saddr,
 				      const struct ep_outcome *like);
 /* How many clients it stands for, to compare with others. */
 double ep_outcome_weight(const struct ep_outcome *o);
+/* Keeps a run's routing decision in the result; its bit for ep_outcome.routes, 0: no room. */
+uint64_t ep_route_keep(struct ep_result *r, const struct ep_walk *w, const struct ep_route_note *n);
+/* Asks the kernel, if the snapshot is live; what rests on a decision that differs becomes unknown. */
+void ep_routes_verify(struct ep_snapshot *s, struct ep_result *r);
+/* The sources that clients may have. */
+struct ep_ivset ep_query_clients(struct ep_arena *a, const struct ep_query *q);
 /* Fills x->result->outcomes. */
 void ep_partition(struct ep_explore *x);
 

@@ -196,6 +196,52 @@ static bool need_strict(const struct ep_addr *a)
 	       ((a->b[0] == 0xfe && a->b[1] >> 6 == 2) || a->b[0] == 0xff || ep_addr_num(a) == 1);
 }
 
+static bool is_multicast(const struct ep_addr *a)
+{
+	return a->len == 4 ? a->b[0] >> 4 == 0xe : a->b[0] == 0xff;
+}
+
+static bool is_broadcast(const struct ep_addr *a)
+{
+	return a->len == 4 && ep_addr_num(a) == UINT32_MAX;
+}
+
+/* An IPv4 sender's address must be this host's own, or RTM_GETROUTE refuses it. */
+static bool is_own(const struct ep_walk *w, const struct ep_val *v)
+{
+	struct ep_addr a = ep_addr_from_num(v->c, w->p.alen);
+
+	return w->p.alen == 16 || (v->var < 0 && ep_ifaddr_find(w->ns, &a));
+}
+
+/* For the comparison with the kernel's own answer; not for what it can't be asked. */
+static void note_route(struct ep_walk *w, const struct ep_flow *q, const struct ep_fib *f)
+{
+	struct ep_route_note *n;
+
+	w->route_note = NULL;
+	if (w->route_open || w->p.slave || q->oif || is_multicast(&q->dst) ||
+	    is_broadcast(&q->dst) || ep_addr_is_any(&q->dst) ||
+	    (q->output && !q->no_src && !is_own(w, &q->src)))
+		return;
+	n = ep_push(w->arena, &w->routes);
+	*n = (struct ep_route_note){
+		.src = q->src,
+		.sport = q->sport,
+		.has_src = !q->no_src,
+		.check = {.netns = w->ns->ino, .route = f->route, .type = f->type},
+	};
+	w->route_note = n;
+	n->check.off = !q->output && w->p.alen == 4 && w->p.in->forwarding4 == 0;
+	n->check.ask = (struct ep_route_ask){
+		.dst = q->dst,
+		.iif = q->output ? 0 : q->iif,
+		.mark = q->mark,
+		.dport = w->p.dport,
+		.root = !q->output && w->p.alen == 16,
+	};
+}
+
 void ep_path_lookup(struct ep_walk *w, bool output, struct ep_fib *f)
 {
 	const struct ep_link *lo = ep_link_by_name(w->ns, "lo");
@@ -203,7 +249,8 @@ void ep_path_lookup(struct ep_walk *w, bool output, struct ep_fib *f)
 		.dst = w->p.daddr,
 		.src = w->p.saddr,
 		.sport = w->p.sport,
-		.dport = w->p.dport,
+		.dport = {.var = -1, .c = w->p.dport},
+		.open_tos = true,
 		.mark = w->p.mark,
 		.iif = output ? (lo ? lo->ifindex : 1) : w->p.in->ifindex,
 		.output = output,
@@ -212,7 +259,9 @@ void ep_path_lookup(struct ep_walk *w, bool output, struct ep_fib *f)
 
 	if (!output && need_strict(&w->p.daddr))
 		q.oif = w->p.in->ifindex;
+	w->route_open = false;
 	ep_fib_lookup(w, w->ns, &q, f);
+	note_route(w, &q, f);
 }
 
 /* ---- arriving ---- */
@@ -269,19 +318,16 @@ static void no_route(struct ep_walk *w, const struct ep_fib *f)
 		ep_path_dead_end(w, f);
 }
 
-static bool is_multicast(const struct ep_addr *a)
-{
-	return a->len == 4 ? a->b[0] >> 4 == 0xe : a->b[0] == 0xff;
-}
-
-static bool is_broadcast(const struct ep_addr *a)
-{
-	return a->len == 4 && ep_addr_num(a) == UINT32_MAX;
-}
-
 static void refuse(struct ep_walk *w, const char *why)
 {
 	ep_w_end(w, EP_DROPPED, "%s", why);
+}
+
+static void refuse_source(struct ep_walk *w, const char *why)
+{
+	if (w->route_note && w->p.alen == 4) /* IPv6 asks for it after routing */
+		w->route_note->check.refused = true;
+	refuse(w, why);
 }
 
 static void after_prerouting(struct ep_walk *w)
@@ -304,7 +350,7 @@ static void after_prerouting(struct ep_walk *w)
 	else if (f.type == RTN_UNICAST && !forwarding_on(w))
 		not_a_router(w);
 	else if (!ep_fib_source_ok(w, f.type == RTN_UNICAST && f.out ? f.out->ifindex : 0, &why))
-		refuse(w, why);
+		refuse_source(w, why);
 	else if (f.type == RTN_UNICAST)
 		forward(w, &f);
 	else

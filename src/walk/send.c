@@ -98,6 +98,8 @@ static bool source_may_leave(struct ep_walk *w, const struct ep_fib *f)
 	    out->route_localnet > 0 || w->ns->route_localnet_all > 0 ||
 	    !ep_w_val_range(w, &w->p.saddr, 0x7f000000u, 0x7fffffffu))
 		return true;
+	if (w->route_note)
+		w->route_note->check.refused = true;
 	ep_w_end(w, EP_DROPPED, "a loopback source may not leave by %s: route_localnet is 0",
 		 out->name);
 	return false;

@@ -171,8 +171,11 @@ static bool reverse_ok(struct ep_walk *w, ep_u128 source, unsigned flags)
 		.src = {.var = -1, .c = ep_addr_num(&w->p.daddr)},
 		.iif = 1, /* LOOPBACK_IFINDEX */
 		.mark = flags & XT_RPFILTER_VALID_MARK ? w->p.mark : 0,
-		.sport = {.var = -1},
 		.output = true,
+		.open_tos = true,
+		.no_proto = !v6,
+		.no_pick = !v6,
+		EP_FLOW_NO_PORTS,
 	};
 	struct ep_fib fib;
 

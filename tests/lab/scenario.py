@@ -191,6 +191,8 @@ def _by_chance(asked):
 def _wrong_for_edgepath(world, asked, run, reals):
     if run.json is None:
         return f"exit {run.code}, no JSON: {run.stderr.strip() or run.stdout[:200]!r}"
+    for other in run.json["routing"]["disagreements"]:
+        return f"the kernel routes otherwise: {other}"
     outcomes = run.outcomes
     if isinstance(asked.expect, tuple) or asked.loose:
         total = sum(o.get("probability", 0) for o in outcomes)
@@ -226,6 +228,8 @@ def _wrong_for_open_query(world, asked, run, src, sport, reals):
     """The query without source and port: its outcomes must cover this packet and fit."""
     if run.json is None:
         return f"open query: exit {run.code}, no JSON: {run.stderr.strip()}"
+    for other in run.json["routing"]["disagreements"]:
+        return f"open query: the kernel routes otherwise: {other}"
     fitting = [o for o in run.outcomes if _holds_for(o, src, sport)]
     if not fitting:
         return f"open query: no outcome covers {src} port {sport}"

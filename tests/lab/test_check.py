@@ -63,7 +63,7 @@ FINDINGS = [
     ("forward-blocked", 443, (NO_443, C1), [dnat(), FORWARD_DROP],
      (NO_443, C1), [dnat(), FORWARD_ACCEPT]),
     ("family-divergence", 443, (WEB, C1), [dnat(families=(4,))], (NO_443, C1), [dnat()]),
-    ("origin-divergence", 443, (WEB, C1), [dnat()], (WEB, C1), [dnat(output=True)]),
+    ("origin-divergence", 443, (WEB, C1), [dnat()], (NO_443, C1), [dnat(output=True)]),
 ]
 
 

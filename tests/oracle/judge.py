@@ -117,6 +117,8 @@ def judge(run, probe, seen, tags, inodes, opened=False):
         return Judgement(f"exit {run.code}: {run.stderr.strip()[-1500:]}")
     if run.json is None:
         return Judgement(f"no JSON: {run.stderr.strip()[-300:] or run.stdout[:200]!r}")
+    for other in (run.json.get("routing") or {}).get("disagreements") or ():
+        return Judgement(f"route-disagreement: {other}")
     outcomes = run.outcomes
     unknown = [o.get("reason") for o in outcomes if o.get("verdict") == "unknown"]
     if (run.code == 3) != bool(unknown):

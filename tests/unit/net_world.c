@@ -129,6 +129,8 @@ static struct ep_netns *make_netns(struct net_world *x, uint64_t ino)
 	ns->nft.status = ns->xt.status[0] = ns->xt.status[1] = EP_COMPLETE;
 	ns->ip_forward = ns->forwarding6_all = 1;
 	ns->rp_filter_all = ns->route_localnet_all = ns->accept_local_all = 0;
+	ns->src_valid_mark_all = 0;
+	ns->send_redirects_all = 1;
 	net_link(x, ns, NET_LO, "lo", "");
 	net_ifaddr(x, ns, NET_LO, "127.0.0.1/8");
 	net_ifaddr(x, ns, NET_LO, "::1/128");

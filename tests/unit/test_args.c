@@ -104,7 +104,7 @@ static void test_values(void **state)
 	assert_string_equal(args.netns, "n");
 	assert_string_equal(args.color, "always");
 	assert_string_equal(args.iif, "eth1");
-	assert_string_equal(args.origin, "external");
+	assert_string_equal(args.origins.v[0], "external");
 	assert_int_equal(args.sport, 99);
 	assert_int_equal(args.without.n, 2);
 	assert_string_equal(args.without.v[1], "pid:1");
@@ -138,6 +138,9 @@ static void test_errors(void **state)
 		{"path -4 -6 80", "-4"},
 		{"path 10.0.0.1:80 --src 2001:db8::1", "--src"},
 		{"path 80 --origin moon", "moon"},
+		{"path 80 --origin container:", "container:"},
+		{"path 80 --origin host,lan", "takes one --origin"},
+		{"path 80 --origin container:x --iif eth0", "--iif"},
 		{"path 80 --origin host --iif eth0", "--iif"},
 		{"path 80 --proto udp", "udp"},
 		{"path 80 --without nonsense", "nonsense"},

@@ -47,8 +47,11 @@ static struct ep_fib look(struct net_world *x, const char *dst, uint32_t iif, ui
 {
 	struct ep_addr a = net_addr(dst);
 	struct ep_walk w = walk_in(x, a.len);
-	struct ep_flow f = {
-		.dst = a, .iif = iif, .mark = mark, .src = {.var = -1, .c = 0x0a000001}};
+	struct ep_flow f = {.dst = a,
+			    .iif = iif,
+			    .mark = mark,
+			    .src = {.var = -1, .c = 0x0a000001},
+			    EP_FLOW_NO_PORTS};
 	struct ep_fib r;
 
 	ep_fib_lookup(&w, x->host, &f, &r);
@@ -195,7 +198,7 @@ static void source_specific_routes(void **state)
 	struct net_world *x = *state;
 	struct ep_addr dst = net_addr("2001:db8:5::1"), from = net_addr("2001:db8:7::1");
 	struct ep_walk w = walk_in(x, 16);
-	struct ep_flow f = {.dst = dst, .iif = NET_ETH0, .src = {.var = -1}};
+	struct ep_flow f = {.dst = dst, .iif = NET_ETH0, .src = {.var = -1}, EP_FLOW_NO_PORTS};
 	struct ep_route *r;
 	struct ep_fib fib;
 

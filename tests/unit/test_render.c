@@ -166,7 +166,7 @@ static void test_check_json(void **state)
 	j = parsed(&out);
 	assert_string_equal(json_string_value(json_object_get(j, "schema")), "edgepath.check/1");
 	assert_string_equal(json_string_value(json_object_get(j, "status")), "critical");
-	assert_int_equal(json_array_size(json_object_get(j, "ports")), 12);
+	assert_int_equal(json_array_size(json_object_get(j, "ports")), 18);
 	findings = json_object_get(j, "findings");
 	json_array_foreach(findings, i, f) intercepted +=
 		!strcmp(json_string_value(json_object_get(f, "id")), "intercepted-listener");
