@@ -86,6 +86,20 @@ struct ep_load *ep_text_load(struct ep_nft_text *t, uint64_t reg, uint32_t len, 
 	return l;
 }
 
+static void put_operand(struct ep_buf *b, const char *op, const struct ep_part *p, const uint8_t *v,
+			uint32_t len)
+{
+	uint64_t n = len <= 8 ? ep_nft_value_num(v, len, p->host) : 0;
+	bool several = ep_nft_type_is_flags(p->type) && n & (n - 1);
+
+	ep_buf_printf(b, "%s%s", op, several ? "(" : "");
+	if (ep_nft_type_is_flags(p->type))
+		ep_nft_put_flags(b, p->type, n, " | ");
+	else
+		ep_nft_put_value(b, p->type, v, len, p->host);
+	ep_buf_puts(b, several ? ")" : "");
+}
+
 /* The (v & mask) ^ xor of the kernel as and, or and xor of people. */
 static void put_bitwise(struct ep_buf *b, const struct ep_load *l)
 {
@@ -101,18 +115,12 @@ static void put_bitwise(struct ep_buf *b, const struct ep_load *l)
 		has_or |= or [i] != 0;
 		has_flip |= flip[i] != 0;
 	}
-	if (has_and) {
-		ep_buf_puts(b, " & ");
-		ep_nft_put_value(b, p->type, and, l->len, p->host);
-	}
-	if (has_or) {
-		ep_buf_puts(b, " | ");
-		ep_nft_put_value(b, p->type, or, l->len, p->host);
-	}
-	if (has_flip) {
-		ep_buf_puts(b, " ^ ");
-		ep_nft_put_value(b, p->type, flip, l->len, p->host);
-	}
+	if (has_and)
+		put_operand(b, " & ", p, and, l->len);
+	if (has_or)
+		put_operand(b, " | ", p, or, l->len);
+	if (has_flip)
+		put_operand(b, " ^ ", p, flip, l->len);
 }
 
 const char *ep_text_of(struct ep_nft_text *t, const struct ep_load *l)
@@ -209,6 +217,10 @@ void ep_text_put_value(struct ep_buf *b, const struct ep_part *p, const uint8_t 
 void ep_text_put_range(struct ep_buf *b, const struct ep_part *p, const uint8_t *lo,
 		       const uint8_t *hi)
 {
+	if (ep_nft_type_is_flags(p->type) && p->len <= 8 && !memcmp(lo, hi, p->len)) {
+		ep_nft_put_flags(b, p->type, ep_nft_value_num(lo, p->len, p->host), " | ");
+		return;
+	}
 	if (!p->bits) {
 		ep_nft_put_range(b, p->type, lo, hi, p->len, p->host);
 		return;
@@ -231,7 +243,8 @@ static const struct ep_nft_text_row rows[] = {
 	{"bitwise", ep_text_bitwise}, {"byteorder", ep_text_byteorder},
 	{"cmp", ep_text_cmp},         {"range", ep_text_range},
 	{"lookup", ep_text_lookup},   {"dynset", ep_text_dynset},
-	{"objref", ep_text_objref},   {NULL, NULL},
+	{"objref", ep_text_objref},   {"xfrm", ep_text_xfrm},
+	{"osf", ep_text_osf},         {NULL, NULL},
 };
 
 static ep_nft_text_fn handler_of(const struct ep_expr *e)
@@ -245,6 +258,38 @@ static ep_nft_text_fn handler_of(const struct ep_expr *e)
 		}
 	}
 	return ep_text_unknown;
+}
+
+static bool is_row_of(const struct ep_nft_text_row *row, const char *name)
+{
+	for (; row->name; row++) {
+		if (!strcmp(row->name, name))
+			return true;
+	}
+	return false;
+}
+
+/* A statement of nft's; the others look at something. */
+static bool acts(const struct ep_expr *e)
+{
+	static const struct {
+		const char *name;
+		uint16_t sreg;
+	} stores[] = {
+		{"meta", NFTA_META_SREG},
+		{"ct", NFTA_CT_SREG},
+		{"payload", NFTA_PAYLOAD_SREG},
+		{"exthdr", NFTA_EXTHDR_SREG},
+	};
+
+	if (!strcmp(e->name, "dynset") || !strcmp(e->name, "objref") ||
+	    is_row_of(ep_nft_text_statements, e->name))
+		return true;
+	for (size_t i = 0; i < EP_ARRAY_SIZE(stores); i++) {
+		if (!strcmp(stores[i].name, e->name))
+			return ep_attr_has(e, stores[i].sreg);
+	}
+	return false;
 }
 
 static bool has_xt_comment(const struct ep_nft_rule *r)
@@ -297,6 +342,8 @@ const char *ep_nft_rule_text(struct ep_arena *a, const struct ep_nft_chain *c,
 		.l4_piece = -1,
 		.ll_piece = -1,
 		.gte_piece = -1,
+		.icmp_type = -1,
+		.icmp_type_piece = -1,
 	};
 	struct ep_xt_rule xt;
 
@@ -304,8 +351,11 @@ const char *ep_nft_rule_text(struct ep_arena *a, const struct ep_nft_chain *c,
 		return ep_xt_rule_text(
 			a, &(struct ep_xt_table){.family = c->table->family, .ns = c->table->ns},
 			&xt);
-	ep_each(e, &r->exprs)
+	ep_each(e, &r->exprs) {
 		handler_of(e)(&t, e);
+		if (acts(e))
+			ep_text_acted(&t);
+	}
 	if (r->comment && !has_xt_comment(r)) {
 		struct ep_buf b = {0};
 

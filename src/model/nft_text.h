@@ -34,7 +34,11 @@ struct ep_load {
 	const uint8_t * xor ; /* same length as mask */
 	uint8_t base;         /* payload */
 	uint16_t offset;      /* payload: bits */
+	uint16_t proto; /* of a load with a base of EP_FIELD_EXTHDR: type of header or option */
 	bool is_payload, is_l4, is_l3, is_ll;
+	/* A piece that this load made superfluous, for those that want it back; "" if none. */
+	const char *undo;
+	int undo_piece;
 };
 
 struct ep_nft_text {
@@ -44,8 +48,12 @@ struct ep_nft_text {
 	ep_strs pieces; /* "" was dropped */
 	uint8_t l3;     /* NFPROTO_*, 0 unknown */
 	int l4;         /* IPPROTO_*, -1 unknown */
+	bool ether;     /* the frame is of Ethernet */
 	/* Pieces that only say what a later one implies; -1 none. */
 	int l3_piece, l4_piece, ll_piece;
+	bool l4_is_field; /* the l4 piece is of "ip protocol": it says more in tables of many families */
+	int icmp_type;       /* -1 unknown */
+	int icmp_type_piece; /* -1 none, or it stays */
 	/* "x >= lo", which "x <= hi" makes a range */
 	int gte_piece;
 	uint64_t gte_reg;
@@ -87,18 +95,31 @@ void ep_text_put_range(struct ep_buf *b, const struct ep_part *p, const uint8_t 
 
 /* ---- payload fields (nft_text_fields.c) ---- */
 
+/* Fields behind NFT_EXTHDR_OP_* are found at this base and more; proto is their type. */
+#define EP_FIELD_EXTHDR 16
+
+#define EP_LL_ETHER 1 /* ARPHRD_ETHER: the protocol of the fields of a frame */
+
 struct ep_field {
-	uint8_t base;   /* NFT_PAYLOAD_* */
+	uint8_t base;   /* NFT_PAYLOAD_*, or EP_FIELD_EXTHDR and more */
 	uint16_t proto; /* NFPROTO_* or IPPROTO_*; 0 any */
 	uint16_t offset, bits;
 	const char *text;
 	enum ep_nft_type type;
+	uint8_t icmp; /* the type of ICMP message that has it; 0 any */
 };
 
+extern const struct ep_field ep_exthdr_fields[]; /* ends with a row whose text is NULL */
 /* The field of exactly these bits, or (prefix) an address that begins with them; NULL if none. */
 const struct ep_field *ep_field_find(uint8_t base, uint16_t proto, uint32_t offset, uint32_t bits,
-				     bool prefix);
+				     bool prefix, int icmp_type);
 
+/* inet, bridge, netdev: a packet may be of any family. */
+bool ep_text_many_families(const struct ep_nft_text *t);
+/* It was compared: the protocol is known from here on. */
+void ep_text_learn_l4(struct ep_nft_text *t, bool is_field, uint8_t proto, int piece);
+/* Something acted: what is before it is no longer implied by what comes behind it. */
+void ep_text_acted(struct ep_nft_text *t);
 /* What implied the header (nfproto, l4proto…) goes: the field or statement at hand says so itself. */
 void ep_text_drop_implied(struct ep_nft_text *t, uint8_t base);
 /* NFPROTO_* or IPPROTO_* that is known of the header at base. */
@@ -108,6 +129,9 @@ uint16_t ep_text_proto_of(const struct ep_nft_text *t, uint8_t base);
 
 /* Bits of a mask that are one run: their offset from the first bit, and count; false if not. */
 bool ep_text_mask_run(const uint8_t *mask, uint32_t len, unsigned *ret_first, unsigned *ret_bits);
+
+/* " limit rate 5/second" of what a dynset keeps with its elements; "" if nothing (nft_text_nested.c). */
+const char *ep_text_nested(struct ep_nft_text *t, const struct ep_expr *e);
 
 /* ---- handlers ---- */
 
@@ -120,6 +144,8 @@ void ep_text_socket(struct ep_nft_text *t, const struct ep_expr *e);
 void ep_text_numgen(struct ep_nft_text *t, const struct ep_expr *e);
 void ep_text_hash(struct ep_nft_text *t, const struct ep_expr *e);
 void ep_text_exthdr(struct ep_nft_text *t, const struct ep_expr *e);
+void ep_text_xfrm(struct ep_nft_text *t, const struct ep_expr *e);
+void ep_text_osf(struct ep_nft_text *t, const struct ep_expr *e);
 void ep_text_immediate(struct ep_nft_text *t, const struct ep_expr *e);
 void ep_text_bitwise(struct ep_nft_text *t, const struct ep_expr *e);
 void ep_text_byteorder(struct ep_nft_text *t, const struct ep_expr *e);

@@ -2,8 +2,6 @@
 /* Expressions that compute a register: constants, dice, hashes, bits and byte order. */
 #include "model/nft_text.h"
 
-#include <linux/in.h>
-#include <linux/in6.h>
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
@@ -34,10 +32,10 @@ void ep_text_numgen(struct ep_nft_text *t, const struct ep_expr *e)
 void ep_text_hash(struct ep_nft_text *t, const struct ep_expr *e)
 {
 	unsigned long long mod = ep_attr_num(e, NFTA_HASH_MODULUS, 0);
-	unsigned long long seed = ep_attr_num(e, NFTA_HASH_SEED, 0);
+	bool jenkins = ep_attr_num(e, NFTA_HASH_TYPE, NFT_HASH_JENKINS) == NFT_HASH_JENKINS;
 	const char *text = "symhash";
 
-	if (ep_attr_num(e, NFTA_HASH_TYPE, NFT_HASH_JENKINS) == NFT_HASH_JENKINS) {
+	if (jenkins) {
 		uint64_t len = ep_attr_num(e, NFTA_HASH_LEN, 0);
 
 		text = len <= EP_TEXT_REGS * 4 ?
@@ -46,81 +44,11 @@ void ep_text_hash(struct ep_nft_text *t, const struct ep_expr *e)
 		text = ep_sprintf(t->a, "jhash %s", text ? text : "[?]");
 	}
 	text = ep_sprintf(t->a, "%s mod %llu", text, mod);
-	if (seed)
-		text = ep_sprintf(t->a, "%s seed 0x%llx", text, seed);
+	if (jenkins && ep_attr_has(e, NFTA_HASH_SEED))
+		text = ep_sprintf(t->a, "%s seed 0x%llx", text,
+				  (unsigned long long)ep_attr_num(e, NFTA_HASH_SEED, 0));
 	load_number(t, ep_attr_num(e, NFTA_HASH_DREG, 0),
 		    with_offset(t, text, ep_attr_num(e, NFTA_HASH_OFFSET, 0)));
-}
-
-/* ---- options of TCP, extension headers of IPv6 ---- */
-
-static const struct {
-	uint8_t type;
-	const char *name;
-	uint8_t offset, len;
-} tcp_options[] = {
-	{2, "maxseg size", 2, 2},     {3, "window count", 2, 1},    {4, "sack-perm", 0, 1},
-	{8, "timestamp tsval", 2, 4}, {8, "timestamp tsecr", 6, 4},
-};
-
-static const char *ipv6_header_name(struct ep_nft_text *t, uint64_t type)
-{
-	static const struct {
-		uint8_t type;
-		const char *name;
-	} headers[] = {
-		{IPPROTO_HOPOPTS, "hbh"}, {IPPROTO_ROUTING, "rt"},  {IPPROTO_FRAGMENT, "frag"},
-		{IPPROTO_AH, "ah"},       {IPPROTO_DSTOPTS, "dst"}, {IPPROTO_MH, "mh"},
-	};
-
-	for (size_t i = 0; i < EP_ARRAY_SIZE(headers); i++) {
-		if (headers[i].type == type) {
-			ep_text_drop_implied(t, NFT_PAYLOAD_NETWORK_HEADER);
-			return ep_sprintf(t->a, "exthdr %s", headers[i].name);
-		}
-	}
-	return ep_sprintf(t->a, "exthdr %u", (unsigned)type);
-}
-
-static const char *exthdr_name(struct ep_nft_text *t, const struct ep_expr *e, bool present)
-{
-	uint64_t type = ep_attr_num(e, NFTA_EXTHDR_TYPE, 0);
-	uint64_t offset = ep_attr_num(e, NFTA_EXTHDR_OFFSET, 0);
-	uint64_t len = ep_attr_num(e, NFTA_EXTHDR_LEN, 0);
-
-	if (ep_attr_num(e, NFTA_EXTHDR_OP, NFT_EXTHDR_OP_IPV6) != NFT_EXTHDR_OP_TCPOPT)
-		return present ? ipv6_header_name(t, type) : NULL;
-	for (size_t i = 0; i < EP_ARRAY_SIZE(tcp_options); i++) {
-		if (tcp_options[i].type == type &&
-		    (present || (tcp_options[i].offset == offset && tcp_options[i].len == len)))
-			return ep_sprintf(t->a, "tcp option %.*s",
-					  (int)(present ? strcspn(tcp_options[i].name, " ") :
-							  strlen(tcp_options[i].name)),
-					  tcp_options[i].name);
-	}
-	return present ? ep_sprintf(t->a, "tcp option %u", (unsigned)type) :
-			 ep_sprintf(t->a, "tcp option @%u,%u,%u", (unsigned)type,
-				    (unsigned)offset * 8, (unsigned)len * 8);
-}
-
-void ep_text_exthdr(struct ep_nft_text *t, const struct ep_expr *e)
-{
-	bool present = ep_attr_num(e, NFTA_EXTHDR_FLAGS, 0) & NFT_EXTHDR_F_PRESENT;
-	const char *name = exthdr_name(t, e, present);
-	uint64_t len = ep_attr_num(e, NFTA_EXTHDR_LEN, 0);
-
-	if (!name || len > EP_TEXT_REGS * 4) {
-		ep_text_unknown(t, e);
-		return;
-	}
-	if (ep_attr_has(e, NFTA_EXTHDR_SREG)) {
-		const struct ep_load *l = ep_text_at(t, ep_attr_num(e, NFTA_EXTHDR_SREG, 0));
-
-		ep_text_add(t, "%s set %s", name, l ? ep_text_of(t, l) : "[?]");
-		return;
-	}
-	ep_text_load(t, ep_attr_num(e, NFTA_EXTHDR_DREG, 0), present ? 1 : (uint32_t)len, name,
-		     present ? EP_NFT_BOOLEAN : EP_NFT_INTEGER);
 }
 
 /* ---- constants ---- */
@@ -173,8 +101,10 @@ static bool masked_field(struct ep_nft_text *t, struct ep_load *l, const uint8_t
 			return false;
 	}
 	if (l->is_payload && l->len <= 8 && ep_text_mask_run(mask, l->len, &first, &bits))
-		f = ep_field_find(l->base, ep_text_proto_of(t, l->base), l->offset + first, bits,
-				  false);
+		f = ep_field_find(l->base,
+				  l->base >= EP_FIELD_EXTHDR ? l->proto :
+							       ep_text_proto_of(t, l->base),
+				  l->offset + first, bits, false, t->icmp_type);
 	if (!f || bits == l->len * 8u)
 		return false;
 	l->n_parts = 1;
@@ -198,7 +128,8 @@ static void shift(struct ep_nft_text *t, struct ep_load *l, const struct ep_expr
 		l->parts[0].shift = 0;
 		return;
 	}
-	l->parts[0].text = ep_sprintf(t->a, "(%s %s %u)", ep_text_of(t, l), left ? "<<" : ">>", n);
+	l->parts[0].text = ep_sprintf(t->a, l->mask ? "(%s) %s %u" : "%s %s %u", ep_text_of(t, l),
+				      left ? "<<" : ">>", n);
 	l->n_parts = 1;
 	l->parts[0].len = l->len;
 	l->mask = l->xor = l->imm = NULL;

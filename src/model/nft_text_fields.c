@@ -6,25 +6,29 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
-#define LL(off, bits, text, type)                               \
-	{                                                       \
-		NFT_PAYLOAD_LL_HEADER, 0, off, bits, text, type \
+#define LL(off, bits, text, type)                                            \
+	{                                                                    \
+		NFT_PAYLOAD_LL_HEADER, EP_LL_ETHER, off, bits, text, type, 0 \
 	}
-#define IP4(off, bits, text, type)                                              \
-	{                                                                       \
-		NFT_PAYLOAD_NETWORK_HEADER, NFPROTO_IPV4, off, bits, text, type \
+#define IP4(off, bits, text, type)                                                 \
+	{                                                                          \
+		NFT_PAYLOAD_NETWORK_HEADER, NFPROTO_IPV4, off, bits, text, type, 0 \
 	}
-#define IP6(off, bits, text, type)                                              \
-	{                                                                       \
-		NFT_PAYLOAD_NETWORK_HEADER, NFPROTO_IPV6, off, bits, text, type \
+#define IP6(off, bits, text, type)                                                 \
+	{                                                                          \
+		NFT_PAYLOAD_NETWORK_HEADER, NFPROTO_IPV6, off, bits, text, type, 0 \
 	}
-#define ARP(off, bits, text, type)                                             \
-	{                                                                      \
-		NFT_PAYLOAD_NETWORK_HEADER, NFPROTO_ARP, off, bits, text, type \
+#define ARP(off, bits, text, type)                                                \
+	{                                                                         \
+		NFT_PAYLOAD_NETWORK_HEADER, NFPROTO_ARP, off, bits, text, type, 0 \
 	}
-#define TH(p, off, bits, text, type)                                   \
-	{                                                              \
-		NFT_PAYLOAD_TRANSPORT_HEADER, p, off, bits, text, type \
+#define TH(p, off, bits, text, type)                                      \
+	{                                                                 \
+		NFT_PAYLOAD_TRANSPORT_HEADER, p, off, bits, text, type, 0 \
+	}
+#define ICMP(p, off, bits, text, type, icmp)                                 \
+	{                                                                    \
+		NFT_PAYLOAD_TRANSPORT_HEADER, p, off, bits, text, type, icmp \
 	}
 #define PORTS(p, sport, dport) \
 	TH(p, 0, 16, sport, EP_NFT_SERVICE), TH(p, 16, 16, dport, EP_NFT_SERVICE)
@@ -83,28 +87,72 @@ static const struct ep_field fields[] = {
 	TH(IPPROTO_UDP, 32, 16, "udp length", EP_NFT_INTEGER),
 	TH(IPPROTO_UDP, 48, 16, "udp checksum", EP_NFT_INTEGER),
 	PORTS(IPPROTO_UDPLITE, "udplite sport", "udplite dport"),
+	TH(IPPROTO_UDPLITE, 32, 16, "udplite csumcov", EP_NFT_INTEGER),
+	TH(IPPROTO_UDPLITE, 48, 16, "udplite checksum", EP_NFT_INTEGER),
 	PORTS(IPPROTO_SCTP, "sctp sport", "sctp dport"),
 	TH(IPPROTO_SCTP, 32, 32, "sctp vtag", EP_NFT_INTEGER),
+	TH(IPPROTO_SCTP, 64, 32, "sctp checksum", EP_NFT_INTEGER),
 	PORTS(IPPROTO_DCCP, "dccp sport", "dccp dport"),
+	TH(IPPROTO_DCCP, 67, 4, "dccp type", EP_NFT_DCCP_PKTTYPE),
 	TH(IPPROTO_ICMP, 0, 8, "icmp type", EP_NFT_ICMP_TYPE),
 	TH(IPPROTO_ICMP, 8, 8, "icmp code", EP_NFT_ICMP_CODE),
-	TH(IPPROTO_ICMP, 32, 16, "icmp id", EP_NFT_INTEGER),
-	TH(IPPROTO_ICMP, 48, 16, "icmp sequence", EP_NFT_INTEGER),
+	TH(IPPROTO_ICMP, 16, 16, "icmp checksum", EP_NFT_INTEGER),
+	ICMP(IPPROTO_ICMP, 32, 16, "icmp id", EP_NFT_INTEGER, 8),
+	ICMP(IPPROTO_ICMP, 48, 16, "icmp sequence", EP_NFT_INTEGER, 8),
+	ICMP(IPPROTO_ICMP, 32, 32, "icmp gateway", EP_NFT_INTEGER, 5),
+	ICMP(IPPROTO_ICMP, 48, 16, "icmp mtu", EP_NFT_INTEGER, 3),
 	TH(IPPROTO_ICMPV6, 0, 8, "icmpv6 type", EP_NFT_ICMP6_TYPE),
 	TH(IPPROTO_ICMPV6, 8, 8, "icmpv6 code", EP_NFT_ICMP6_CODE),
-	TH(IPPROTO_ICMPV6, 32, 16, "icmpv6 id", EP_NFT_INTEGER),
-	TH(IPPROTO_ICMPV6, 48, 16, "icmpv6 sequence", EP_NFT_INTEGER),
+	TH(IPPROTO_ICMPV6, 16, 16, "icmpv6 checksum", EP_NFT_INTEGER),
+	ICMP(IPPROTO_ICMPV6, 32, 32, "icmpv6 parameter-problem", EP_NFT_INTEGER, 4),
+	ICMP(IPPROTO_ICMPV6, 32, 32, "icmpv6 mtu", EP_NFT_INTEGER, 2),
+	ICMP(IPPROTO_ICMPV6, 32, 16, "icmpv6 id", EP_NFT_INTEGER, 128),
+	ICMP(IPPROTO_ICMPV6, 48, 16, "icmpv6 sequence", EP_NFT_INTEGER, 128),
+	ICMP(IPPROTO_ICMPV6, 32, 16, "icmpv6 max-delay", EP_NFT_INTEGER, 130),
+	TH(IPPROTO_IGMP, 0, 8, "igmp type", EP_NFT_IGMP_TYPE),
+	TH(IPPROTO_IGMP, 8, 8, "igmp mrt", EP_NFT_INTEGER),
+	TH(IPPROTO_IGMP, 16, 16, "igmp checksum", EP_NFT_INTEGER),
+	TH(IPPROTO_IGMP, 32, 32, "igmp group", EP_NFT_INTEGER),
 	TH(IPPROTO_ESP, 0, 32, "esp spi", EP_NFT_INTEGER),
-	PORTS(0, "th sport", "th dport"),
+	TH(IPPROTO_ESP, 32, 32, "esp sequence", EP_NFT_INTEGER),
+	TH(IPPROTO_AH, 0, 8, "ah nexthdr", EP_NFT_PROTO),
+	TH(IPPROTO_AH, 8, 8, "ah hdrlength", EP_NFT_INTEGER),
+	TH(IPPROTO_AH, 16, 16, "ah reserved", EP_NFT_INTEGER),
+	TH(IPPROTO_AH, 32, 32, "ah spi", EP_NFT_INTEGER),
+	TH(IPPROTO_AH, 64, 32, "ah sequence", EP_NFT_INTEGER),
+	TH(IPPROTO_COMP, 0, 8, "comp nexthdr", EP_NFT_PROTO),
+	TH(IPPROTO_COMP, 8, 8, "comp flags", EP_NFT_NONE),
+	TH(IPPROTO_COMP, 16, 16, "comp cpi", EP_NFT_INTEGER),
+	TH(IPPROTO_TCP, 100, 4, "tcp reserved", EP_NFT_INTEGER),
+	/* nobody knows the protocol */
+	PORTS(UINT16_MAX, "th sport", "th dport"),
+	{0, 0, 0, 0, NULL, EP_NFT_NONE, 0},
 };
 
-const struct ep_field *ep_field_find(uint8_t base, uint16_t proto, uint32_t offset, uint32_t bits,
-				     bool prefix)
+/* A protocol without fields of its own has at most ports. */
+static uint16_t known_proto(uint8_t base, uint16_t proto)
 {
-	for (size_t i = 0; i < EP_ARRAY_SIZE(fields); i++) {
-		const struct ep_field *f = &fields[i];
+	if (base != NFT_PAYLOAD_TRANSPORT_HEADER)
+		return proto;
+	for (const struct ep_field *f = fields; f->text; f++) {
+		if (f->base == base && f->proto == proto)
+			return proto;
+	}
+	return UINT16_MAX;
+}
 
-		if (f->base != base || f->offset != offset || (f->proto && f->proto != proto))
+const struct ep_field *ep_field_find(uint8_t base, uint16_t proto, uint32_t offset, uint32_t bits,
+				     bool prefix, int icmp_type)
+{
+	const struct ep_field *f = base >= EP_FIELD_EXTHDR ? ep_exthdr_fields : fields;
+
+	bool any = base < EP_FIELD_EXTHDR; /* whether 0 stands for all */
+
+	proto = known_proto(base, proto);
+	for (; f->text; f++) {
+		if (f->base != base || f->offset != offset ||
+		    ((f->proto || !any) && f->proto != proto) ||
+		    (f->icmp && icmp_type > 0 && f->icmp != icmp_type))
 			continue;
 		if (f->bits == bits || (prefix && bits < f->bits && ep_nft_type_is_addr(f->type)))
 			return f;

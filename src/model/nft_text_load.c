@@ -21,7 +21,14 @@ struct key {
 
 uint16_t ep_text_proto_of(const struct ep_nft_text *t, uint8_t base)
 {
+	uint8_t family = t->chain->table ? t->chain->table->family : NFPROTO_UNSPEC;
+
 	switch (base) {
+	case NFT_PAYLOAD_LL_HEADER: /* inet sees packets of all kinds of links */
+		return t->ether || (family != NFPROTO_INET && family != NFPROTO_IPV4 &&
+				    family != NFPROTO_IPV6) ?
+			       EP_LL_ETHER :
+			       0;
 	case NFT_PAYLOAD_NETWORK_HEADER:
 		return t->l3;
 	case NFT_PAYLOAD_TRANSPORT_HEADER:
@@ -37,30 +44,78 @@ static void drop(struct ep_nft_text *t, int *piece)
 	*piece = -1;
 }
 
+bool ep_text_many_families(const struct ep_nft_text *t)
+{
+	uint8_t family = t->chain->table ? t->chain->table->family : NFPROTO_UNSPEC;
+
+	return family == NFPROTO_INET || family == NFPROTO_BRIDGE || family == NFPROTO_NETDEV;
+}
+
+void ep_text_acted(struct ep_nft_text *t)
+{
+	t->l3_piece = t->l4_piece = t->ll_piece = t->icmp_type_piece = -1;
+}
+
 void ep_text_drop_implied(struct ep_nft_text *t, uint8_t base)
 {
-	bool is_icmp = t->l4 == IPPROTO_ICMP || t->l4 == IPPROTO_ICMPV6;
-
-	if (base == NFT_PAYLOAD_LL_HEADER)
+	switch (base) {
+	case NFT_PAYLOAD_LL_HEADER:
 		drop(t, &t->ll_piece);
-	if (base == NFT_PAYLOAD_TRANSPORT_HEADER)
-		drop(t, &t->l4_piece);
-	if (base == NFT_PAYLOAD_NETWORK_HEADER || (base == NFT_PAYLOAD_TRANSPORT_HEADER && is_icmp))
+		break;
+	case NFT_PAYLOAD_NETWORK_HEADER:
+	case EP_FIELD_EXTHDR + NFT_EXTHDR_OP_IPV6:
+	case EP_FIELD_EXTHDR + NFT_EXTHDR_OP_IPV4:
 		drop(t, &t->l3_piece);
+		break;
+	case NFT_PAYLOAD_TRANSPORT_HEADER:
+		/* "ip protocol tcp" also says that it is IPv4. */
+		if (t->l4_is_field && ep_text_many_families(t))
+			break;
+		drop(t, &t->l4_piece);
+		break;
+	case EP_FIELD_EXTHDR + NFT_EXTHDR_OP_TCPOPT:
+		drop(t, &t->l4_piece);
+		break;
+	}
+}
+
+void ep_text_learn_l4(struct ep_nft_text *t, bool is_field, uint8_t proto, int piece)
+{
+	bool fits = ep_text_many_families(t) ?
+			    (t->l3 == NFPROTO_IPV4 && proto == IPPROTO_ICMP) ||
+				    (t->l3 == NFPROTO_IPV6 && proto == IPPROTO_ICMPV6) :
+			    t->chain->table && t->l3 == t->chain->table->family;
+
+	if (!is_field && fits)
+		drop(t, &t->l3_piece);
+	t->l4 = proto;
+	t->l4_piece = piece;
+	t->l4_is_field = is_field;
+}
+
+/* A field that only one type of ICMP message has tells the type. */
+static void drop_icmp_type(struct ep_nft_text *t, const struct ep_field *f)
+{
+	if (f->icmp && f->icmp == t->icmp_type)
+		drop(t, &t->icmp_type_piece);
 }
 
 /* The fields that the loaded bits are, one after another; false if they are not whole fields. */
-static bool split_fields(struct ep_load *l, uint16_t proto, uint32_t offset, uint32_t bits)
+static bool split_fields(struct ep_load *l, uint16_t proto, uint32_t offset, uint32_t bits,
+			 int icmp_type)
 {
+	struct ep_part whole = l->parts[0];
 	unsigned n = 0;
 
 	while (bits) {
 		const struct ep_field *f = NULL;
 
 		for (uint32_t want = bits; want >= 8 && !f; want -= 8)
-			f = ep_field_find(l->base, proto, offset, want, false);
-		if (!f || n == EP_TEXT_PARTS)
+			f = ep_field_find(l->base, proto, offset, want, false, icmp_type);
+		if (!f || n == EP_TEXT_PARTS) {
+			l->parts[0] = whole;
 			return false;
+		}
 		l->parts[n++] = (struct ep_part){.text = f->text,
 						 .type = f->type,
 						 .len = (uint8_t)(f->bits / 8),
@@ -84,7 +139,7 @@ static void payload_load(struct ep_nft_text *t, const struct ep_expr *e, uint8_t
 			 uint32_t offset, uint32_t len)
 {
 	uint16_t proto = ep_text_proto_of(t, base);
-	const struct ep_field *f = ep_field_find(base, proto, offset, len * 8, true);
+	const struct ep_field *f = ep_field_find(base, proto, offset, len * 8, true, t->icmp_type);
 	struct ep_load *l = ep_text_load(t, ep_attr_num(e, NFTA_PAYLOAD_DREG, 0), len,
 					 raw_payload(t->a, base, offset, len * 8), EP_NFT_NONE);
 
@@ -100,8 +155,13 @@ static void payload_load(struct ep_nft_text *t, const struct ep_expr *e, uint8_t
 		l->is_l4 = f->type == EP_NFT_PROTO;
 		l->is_l3 = f->type == EP_NFT_ETHERTYPE && base == NFT_PAYLOAD_LL_HEADER;
 	}
-	if (f || split_fields(l, proto, offset, len * 8))
-		ep_text_drop_implied(t, base);
+	if (!f && !split_fields(l, proto, offset, len * 8, t->icmp_type))
+		return;
+	l->undo_piece = t->l4_piece;
+	l->undo = t->l4_piece >= 0 ? t->pieces.v[t->l4_piece] : NULL;
+	ep_text_drop_implied(t, base);
+	if (f)
+		drop_icmp_type(t, f);
 }
 
 /* "ip dscp set 0x12": the bits that change, of the bytes that are written back for the checksum. */
@@ -121,8 +181,12 @@ static void payload_store(struct ep_nft_text *t, const struct ep_expr *e, uint8_
 	for (unsigned i = 0; i < len; i++)
 		changed[i] = l->mask ? (uint8_t)~l->mask[i] : 0xff;
 	if (ep_text_mask_run(changed, len, &first, &bits))
-		f = ep_field_find(base, ep_text_proto_of(t, base), offset + first, bits, false);
-	if (!f || len > 8 || (!l->mask && !l->imm)) {
+		f = ep_field_find(base, ep_text_proto_of(t, base), offset + first, bits, false,
+				  t->icmp_type);
+	if (f && l->imm && !l->mask && bits == len * 8) {
+		ep_buf_printf(&b, "%s set ", f->text);
+		ep_nft_put_value(&b, f->type, l->imm, len, false);
+	} else if (!f || len > 8 || (!l->mask && !l->imm)) {
 		ep_buf_printf(&b, "%s set %s",
 			      f ? f->text : raw_payload(t->a, base, offset, len * 8),
 			      ep_text_of(t, l));
@@ -273,7 +337,7 @@ static const struct key ct_keys[] = {
 	[NFT_CT_DST_IP] = {"ip daddr", EP_NFT_IPADDR, 4},
 	[NFT_CT_SRC_IP6] = {"ip6 saddr", EP_NFT_IP6ADDR, 16},
 	[NFT_CT_DST_IP6] = {"ip6 daddr", EP_NFT_IP6ADDR, 16},
-	[NFT_CT_ID] = {"id", EP_NFT_INTEGER, 4},
+	[NFT_CT_ID] = {"id", EP_NFT_INTEGER, 4, true},
 };
 
 static bool is_tuple_addr(uint64_t key)

@@ -65,20 +65,37 @@ static const char *flag_names(struct ep_nft_text *t, enum ep_nft_type type, uint
 	return ret;
 }
 
+/* "ct label 5": the bits of the mask, if they are asked for being set. */
+static bool label_under_mask(struct ep_nft_text *t, const struct ep_load *l, uint64_t op,
+			     const uint8_t *v, uint32_t len)
+{
+	const struct ep_part *p = &l->parts[0];
+
+	if (p->type != EP_NFT_CT_LABEL || op > NFT_CMP_NEQ || !all_zero(v, len))
+		return false;
+	ep_text_add(t, "%s %s%s", p->text, op == NFT_CMP_EQ ? "! " : "",
+		    value_text(t, p, l->mask, len));
+	return true;
+}
+
 /* "ct state established,related"; "tcp flags syn / fin,syn,rst,ack". */
 static bool flags_under_mask(struct ep_nft_text *t, const struct ep_load *l, uint64_t op,
 			     const uint8_t *v, uint32_t len)
 {
 	const struct ep_part *p = &l->parts[0];
 	const char *mask, *want;
-	uint64_t val;
+	uint64_t val, bits;
 
 	if (!ep_nft_type_is_flags(p->type) || op > NFT_CMP_NEQ || len > 8)
 		return false;
 	val = ep_nft_value_num(v, len, p->host);
-	mask = flag_names(t, p->type, ep_nft_value_num(l->mask, len, p->host));
+	bits = ep_nft_value_num(l->mask, len, p->host);
+	mask = flag_names(t, p->type, bits);
 	want = val ? flag_names(t, p->type, val) : "";
-	if (val)
+	if (val && val == bits && !(bits & (bits - 1)))
+		ep_text_add(t, "%s & %s %s%s", p->text, mask,
+			    op == NFT_CMP_EQ ? "== " : "!= ", want);
+	else if (val)
 		ep_text_add(t, "%s %s%s / %s", p->text, cmp_ops[op], want, mask);
 	else
 		ep_text_add(t, "%s %s%s", p->text, op == NFT_CMP_EQ ? "! " : "", mask);
@@ -91,8 +108,8 @@ static void cmp_masked(struct ep_nft_text *t, const struct ep_load *l, uint64_t 
 	const char *op_text = cmp_ops[op];
 	bool plain = l->n_parts == 1 && len == l->len && all_zero(l->xor, len);
 
-	if (plain &&
-	    (prefix_under_mask(t, l, op_text, v, len) || flags_under_mask(t, l, op, v, len)))
+	if (plain && (prefix_under_mask(t, l, op_text, v, len) ||
+		      flags_under_mask(t, l, op, v, len) || label_under_mask(t, l, op, v, len)))
 		return;
 	ep_text_add(t, "%s %s%s", ep_text_of(t, l), op == NFT_CMP_EQ ? "== " : op_text,
 		    value_text(t, &l->parts[0], v, len));
@@ -108,20 +125,38 @@ static uint8_t l3_of_ethertype(uint64_t type)
 				0;
 }
 
+static bool is_icmp_type(enum ep_nft_type type)
+{
+	return type == EP_NFT_ICMP_TYPE || type == EP_NFT_ICMP6_TYPE;
+}
+
+/* Requests and replies of echo have the same fields, and nft leaves their type. */
+static void learn_icmp_type(struct ep_nft_text *t, uint8_t type, int piece)
+{
+	bool v6 = t->l4 == IPPROTO_ICMPV6,
+	     echo = v6 ? type == 128 || type == 129 : !type || type == 8;
+
+	t->icmp_type = !echo ? type : v6 ? 128 : 8;
+	if (!echo)
+		t->icmp_type_piece = piece;
+}
+
 static void learn(struct ep_nft_text *t, const struct ep_load *l, const uint8_t *v, uint32_t len)
 {
 	int piece = (int)t->pieces.n - 1;
 
-	if (l->is_l4 && len == 1) {
-		t->l4 = v[0];
-		t->l4_piece = piece;
-	}
+	if (l->is_l4 && len == 1)
+		ep_text_learn_l4(t, l->is_payload, v[0], piece);
+	if (is_icmp_type(l->parts[0].type) && len == 1)
+		learn_icmp_type(t, v[0], piece);
 	if (l->is_l3 && len <= 2) {
 		t->l3 = len == 1 ? v[0] : l3_of_ethertype(ep_nft_value_num(v, len, false));
 		t->l3_piece = piece;
 	}
-	if (l->is_ll)
+	if (l->is_ll) {
+		t->ether = len == 2 && ep_nft_value_num(v, len, true) == EP_LL_ETHER;
 		t->ll_piece = piece;
+	}
 }
 
 /* ---- cmp ---- */
@@ -138,10 +173,10 @@ static bool closes_range(struct ep_nft_text *t, const struct ep_load *l, uint64_
 		return false;
 	t->pieces.n--;
 	t->gte_piece = -1;
-	if (len == p->len)
+	if (len == p->len && p->bits)
 		ep_text_put_range(&b, p, t->gte, v);
 	else
-		ep_nft_put_range(&b, p->type, t->gte, v, len, p->host);
+		ep_nft_put_bounds(&b, p->type, t->gte, v, len, p->host);
 	ep_text_add(t, "%s %s", p->text, ep_buf_str(&b));
 	ep_buf_free(&b);
 	return true;
@@ -217,10 +252,12 @@ void ep_text_range(struct ep_nft_text *t, const struct ep_expr *e)
 		ep_text_unknown(t, e);
 		return;
 	}
-	if (l->n_parts == 1 && l->parts[0].len == lo_len)
+	if (l->n_parts == 1 && l->parts[0].len == lo_len && l->parts[0].bits)
 		ep_text_put_range(&b, &l->parts[0], lo, hi);
+	else if (l->n_parts == 1 && l->parts[0].len == lo_len)
+		ep_nft_put_bounds(&b, l->parts[0].type, lo, hi, lo_len, l->parts[0].host);
 	else
-		ep_nft_put_range(&b, EP_NFT_NONE, lo, hi, lo_len, false);
+		ep_nft_put_bounds(&b, EP_NFT_NONE, lo, hi, lo_len, false);
 	ep_text_add(t, "%s %s%s", ep_text_of(t, l), op == NFT_RANGE_NEQ ? "!= " : "",
 		    ep_buf_str(&b));
 	ep_buf_free(&b);

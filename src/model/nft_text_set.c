@@ -32,8 +32,10 @@ static void put_data(struct ep_buf *b, const struct ep_nft_set *set, const uint8
 {
 	enum ep_nft_type fields[5];
 	unsigned n = ep_nft_type_fields(set->data_type, fields);
-	uint32_t at = 0;
+	uint32_t at = 0, all = 0;
 
+	for (unsigned i = 0; i < n; i++)
+		all += (ep_nft_type_len(fields[i]) + 3) & ~3u;
 	for (unsigned i = 0; i < n && at < set->data_len; i++) {
 		uint32_t rest = set->data_len - at, len = ep_nft_type_len(fields[i]);
 
@@ -42,9 +44,13 @@ static void put_data(struct ep_buf *b, const struct ep_nft_set *set, const uint8
 		/* A range of addresses or ports is kept as both ends. */
 		if (n == 1 && len == 2 * ep_nft_type_len(fields[i]) && len)
 			ep_nft_put_range(b, fields[i], data, data + len / 2, len / 2, false);
+		else if (n > 1 && len && set->data_len == 2 * all && at + len <= all)
+			ep_nft_put_range(b, fields[i], data + at, data + all + at, len,
+					 ep_nft_type_is_host_order(fields[i]));
 		else
 			ep_nft_put_value(b, fields[i], data + at, len,
-					 ep_nft_type_is_host_order(fields[i]));
+					 fields[i] == EP_NFT_INTEGER ||
+						 ep_nft_type_is_host_order(fields[i]));
 		at += (len + 3) & ~3u;
 	}
 }
@@ -85,7 +91,9 @@ static const char *elems_text(struct ep_nft_text *t, struct ep_nft_set *set,
 
 	for (size_t i = 0; i < set->elems.n; i++)
 		v[i] = &set->elems.v[i];
-	qsort_r(v, set->elems.n, sizeof(*v), by_key, set);
+	/* nft lists concatenations of ranges as the kernel does. */
+	if (!(set->flags & NFT_SET_CONCAT) || !(set->flags & NFT_SET_INTERVAL))
+		qsort_r(v, set->elems.n, sizeof(*v), by_key, set);
 	ep_buf_puts(&b, "{ ");
 	for (size_t i = 0; i < set->elems.n && i < ELEMS_SHOWN; i++) {
 		ep_buf_puts(&b, i ? ", " : "");
@@ -119,13 +127,45 @@ static struct ep_nft_set *set_of(const struct ep_nft_text *t, const char *name)
 
 /* ---- lookup ---- */
 
-static void load_mapped(struct ep_nft_text *t, const struct ep_nft_set *set, uint64_t dreg,
-			const char *text)
+static void load_mapped(struct ep_nft_text *t, const struct ep_nft_set *set, uint64_t sreg,
+			uint64_t dreg, const char *text)
 {
 	enum ep_nft_type fields[5];
 	unsigned n = ep_nft_type_fields(set->data_type, fields);
+	const struct ep_load *key = ep_text_at(t, sreg);
+	const char *undo = key ? key->undo : NULL;
+	int piece = key ? key->undo_piece : -1;
+	struct ep_load *l =
+		ep_text_load(t, dreg, set->data_len, text, n == 1 ? fields[0] : EP_NFT_INTEGER);
 
-	ep_text_load(t, dreg, set->data_len, text, n == 1 ? fields[0] : EP_NFT_INTEGER);
+	if (l) {
+		l->undo = undo;
+		l->undo_piece = piece;
+	}
+}
+
+/* Bits under a mask that is still to be seen want their operator. */
+static bool is_masked(struct ep_nft_text *t, uint64_t sreg)
+{
+	const struct ep_load *l = ep_text_at(t, sreg);
+
+	return l && l->mask;
+}
+
+/* The first of some types of ICMP message says which fields follow, as it does for nft. */
+static void learn_icmp(struct ep_nft_text *t, const struct ep_nft_set *set, uint64_t sreg)
+{
+	const struct ep_load *l = ep_text_at(t, sreg);
+	uint8_t type;
+
+	if (!l || !set->elems.n || set->key_len != 1 || !(set->flags & NFT_SET_ANONYMOUS) ||
+	    set->elems.v[0].catchall)
+		return;
+	type = set->elems.v[0].lo[0];
+	if (l->parts[0].type == EP_NFT_ICMP_TYPE)
+		t->icmp_type = type ? type : 8;
+	else if (l->parts[0].type == EP_NFT_ICMP6_TYPE)
+		t->icmp_type = type == 129 ? 128 : type;
 }
 
 void ep_text_lookup(struct ep_nft_text *t, const struct ep_expr *e)
@@ -145,12 +185,17 @@ void ep_text_lookup(struct ep_nft_text *t, const struct ep_expr *e)
 		return;
 	}
 	content = set_text(t, set, name, sreg);
-	if (!ep_attr_has(e, NFTA_LOOKUP_DREG))
-		ep_text_add(t, "%s %s%s", key, inverted ? "!= " : "", content);
-	else if (dreg == NFT_REG_VERDICT)
+	if (!ep_attr_has(e, NFTA_LOOKUP_DREG)) {
+		ep_text_add(t, "%s %s%s", key,
+			    inverted           ? "!= " :
+			    is_masked(t, sreg) ? "== " :
+						 "",
+			    content);
+		learn_icmp(t, set, sreg);
+	} else if (dreg == NFT_REG_VERDICT)
 		ep_text_add(t, "%s vmap %s", key, content);
 	else
-		load_mapped(t, set, dreg, ep_sprintf(t->a, "%s map %s", key, content));
+		load_mapped(t, set, sreg, dreg, ep_sprintf(t->a, "%s map %s", key, content));
 }
 
 /* ---- dynset ---- */
@@ -177,18 +222,22 @@ void ep_text_dynset(struct ep_nft_text *t, const struct ep_expr *e)
 	uint64_t op = ep_attr_num(e, NFTA_DYNSET_OP, 0);
 	uint64_t timeout = ep_attr_num(e, NFTA_DYNSET_TIMEOUT, 0);
 	struct ep_nft_set *set = name ? set_of(t, name) : NULL;
-	bool conditional = ep_attr_has(e, NFTA_DYNSET_EXPR) ||
-			   ep_attr_has(e, NFTA_DYNSET_EXPRESSIONS);
+	struct ep_load *l;
 
 	key = set ? ep_text_expr(t, ep_attr_num(e, NFTA_DYNSET_SREG_KEY, 0), set->key_len) : NULL;
 	if (!key || op >= EP_ARRAY_SIZE(ops)) {
 		ep_text_unknown(t, e);
 		return;
 	}
+	l = ep_text_at(t, ep_attr_num(e, NFTA_DYNSET_SREG_DATA, 0));
+	if (l && l->imm && set->data_type < EP_NFT_TYPE_COUNT) {
+		l->parts[0].type = set->data_type;
+		l->parts[0].host = ep_nft_type_is_host_order(set->data_type);
+	}
 	if (ep_attr_has(e, NFTA_DYNSET_SREG_DATA))
 		data = ep_text_expr(t, ep_attr_num(e, NFTA_DYNSET_SREG_DATA, 0), set->data_len);
 	ep_text_add(t, "%s @%s { %s%s%s%s%s }", ops[op], ep_escape(t->a, name, strlen(name)), key,
-		    timeout ? timeout_text(t->a, timeout) : "", conditional ? " [...]" : "",
+		    timeout ? timeout_text(t->a, timeout) : "", ep_text_nested(t, e),
 		    data ? " : " : "", data ? data : "");
 }
 
@@ -230,8 +279,6 @@ void ep_text_objref(struct ep_nft_text *t, const struct ep_expr *e)
 	uint64_t sreg = ep_attr_num(e, NFTA_OBJREF_SET_SREG, 0);
 	struct ep_nft_set *set;
 
-	if (name && type == NFT_OBJECT_COUNTER)
-		return;
 	if (name && object_kind(type)) {
 		ep_text_add(t, "%s \"%s\"", object_kind(type), ep_escape(t->a, name, strlen(name)));
 		return;

@@ -103,9 +103,23 @@ static const char *range_text(struct ep_nft_text *t, const struct ep_expr *e, ui
 	return end && strcmp(end, text) ? ep_sprintf(t->a, "%s-%s", text, end) : text;
 }
 
+/* The protocol is said before a port that is looked up, though a field of it is the key. */
+static void undo_drop(struct ep_nft_text *t, uint64_t reg)
+{
+	const struct ep_load *l = ep_text_at(t, reg);
+
+	if (l && l->undo && !l->imm && !t->pieces.v[l->undo_piece])
+		t->pieces.v[l->undo_piece] = l->undo;
+}
+
 /* " to ADDR:PORT"; either may be missing. */
 static const char *to_text(struct ep_nft_text *t, const char *addr, const char *port, bool v6)
 {
+	const char *dash = addr && v6 ? strchr(addr, '-') : NULL;
+
+	if (dash && port && !strchr(addr, ' '))
+		return ep_sprintf(t->a, " to [%.*s]-[%s]:%s", (int)(dash - addr), addr, dash + 1,
+				  port);
 	if (addr && port && v6 && strchr(addr, ':') && !strchr(addr, ' '))
 		return ep_sprintf(t->a, " to [%s]:%s", addr, port);
 	if (addr && port)
@@ -131,9 +145,15 @@ static void text_nat(struct ep_nft_text *t, const struct ep_expr *e)
 	const char *port =
 		range_text(t, e, NFTA_NAT_REG_PROTO_MIN, NFTA_NAT_REG_PROTO_MAX, EP_NFT_SERVICE);
 
+	const struct ep_load *l = ep_text_at(t, ep_attr_num(e, NFTA_NAT_REG_ADDR_MIN, 0));
+	bool more = l && l->len > (v6 ? 16 : 4); /* a map to addresses with ports, or to ranges */
+
+	undo_drop(t, ep_attr_num(e, NFTA_NAT_REG_PROTO_MIN, 0));
 	ep_text_add(t, "%s%s%s%s%s",
 		    ep_attr_num(e, NFTA_NAT_TYPE, 0) == NFT_NAT_SNAT ? "snat" : "dnat",
-		    addr ? family_word(t, v6 ? NFPROTO_IPV6 : NFPROTO_IPV4) : "",
+		    more ? v6 ? " ip6" : " ip" :
+		    addr ? family_word(t, v6 ? NFPROTO_IPV6 : NFPROTO_IPV4) :
+			   "",
 		    flags & NF_NAT_RANGE_NETMAP ? " prefix" : "", to_text(t, addr, port, v6),
 		    nat_flags(t->a, flags));
 }
@@ -143,6 +163,7 @@ static void text_masq(struct ep_nft_text *t, const struct ep_expr *e)
 	const char *port =
 		range_text(t, e, NFTA_MASQ_REG_PROTO_MIN, NFTA_MASQ_REG_PROTO_MAX, EP_NFT_SERVICE);
 
+	undo_drop(t, ep_attr_num(e, NFTA_MASQ_REG_PROTO_MIN, 0));
 	ep_text_add(t, "masquerade%s%s", to_text(t, NULL, port, false),
 		    nat_flags(t->a, ep_attr_num(e, NFTA_MASQ_FLAGS, 0)));
 }
@@ -152,6 +173,7 @@ static void text_redir(struct ep_nft_text *t, const struct ep_expr *e)
 	const char *port = range_text(t, e, NFTA_REDIR_REG_PROTO_MIN, NFTA_REDIR_REG_PROTO_MAX,
 				      EP_NFT_SERVICE);
 
+	undo_drop(t, ep_attr_num(e, NFTA_REDIR_REG_PROTO_MIN, 0));
 	ep_text_add(t, "redirect%s%s", to_text(t, NULL, port, false),
 		    nat_flags(t->a, ep_attr_num(e, NFTA_REDIR_FLAGS, 0)));
 }
@@ -205,7 +227,8 @@ static void text_reject(struct ep_nft_text *t, const struct ep_expr *e)
 		ep_text_drop_implied(t, NFT_PAYLOAD_NETWORK_HEADER);
 	if (type == NFT_REJECT_TCP_RST)
 		ep_text_add(t, "reject with tcp reset");
-	else if (name && !strcmp(name, "port-unreachable"))
+	else if (name && !strcmp(name, "port-unreachable") &&
+		 (type == NFT_REJECT_ICMPX_UNREACH || !ep_text_many_families(t)))
 		ep_text_add(t, "reject");
 	else
 		ep_text_add(t, "reject with %s %s",
@@ -256,9 +279,13 @@ static void text_log(struct ep_nft_text *t, const struct ep_expr *e)
 	static const char *const levels[] = {"emerg",  "alert", "crit",  "err",  "warn",
 					     "notice", "info",  "debug", "audit"};
 	static const struct flag names[] = {
-		{NF_LOG_TCPSEQ, "tcp sequence"}, {NF_LOG_TCPOPT, "tcp options"},
-		{NF_LOG_IPOPT, "ip options"},    {NF_LOG_UID, "skuid"},
+		{NF_LOG_IPOPT, "ip options"},
+		{NF_LOG_UID, "skuid"},
 		{NF_LOG_MACDECODE, "ether"},
+	};
+	static const struct flag tcp[] = {
+		{NF_LOG_TCPSEQ, "sequence"},
+		{NF_LOG_TCPOPT, "options"},
 	};
 	const char *prefix = ep_attr_str(e, NFTA_LOG_PREFIX);
 	uint64_t level = ep_attr_num(e, NFTA_LOG_LEVEL, NFT_LOGLEVEL_WARNING);
@@ -271,17 +298,22 @@ static void text_log(struct ep_nft_text *t, const struct ep_expr *e)
 		ep_buf_puts(&b, " prefix ");
 		ep_nft_put_quoted(&b, prefix, strlen(prefix));
 	}
-	if (level != NFT_LOGLEVEL_WARNING && level < EP_ARRAY_SIZE(levels))
-		ep_buf_printf(&b, " level %s", levels[level]);
 	if (ep_attr_has(e, NFTA_LOG_GROUP))
 		ep_buf_printf(&b, " group %u", (unsigned)group);
 	if (ep_attr_num(e, NFTA_LOG_SNAPLEN, 0))
 		ep_buf_printf(&b, " snaplen %u", (unsigned)ep_attr_num(e, NFTA_LOG_SNAPLEN, 0));
+	if (ep_attr_num(e, NFTA_LOG_QTHRESHOLD, 0))
+		ep_buf_printf(&b, " queue-threshold %u",
+			      (unsigned)ep_attr_num(e, NFTA_LOG_QTHRESHOLD, 0));
+	if (level != NFT_LOGLEVEL_WARNING && level < EP_ARRAY_SIZE(levels))
+		ep_buf_printf(&b, " level %s", levels[level]);
 	if (flags == NF_LOG_MASK)
 		ep_buf_puts(&b, " flags all");
 	else
-		ep_buf_puts(&b, flags_text(t->a, flags, names, EP_ARRAY_SIZE(names), " flags ",
-					   " flags "));
+		ep_buf_printf(&b, "%s%s",
+			      flags_text(t->a, flags, tcp, EP_ARRAY_SIZE(tcp), " flags tcp ", ","),
+			      flags_text(t->a, flags, names, EP_ARRAY_SIZE(names), " flags ",
+					 " flags "));
 	ep_text_add_buf(t, &b);
 }
 
@@ -369,6 +401,7 @@ static void text_flow(struct ep_nft_text *t, const struct ep_expr *e)
 static void copy_to(struct ep_nft_text *t, const char *what, const struct ep_expr *e,
 		    uint16_t addr_nla, uint16_t dev_nla)
 {
+	bool is_fwd = !strcmp(what, "fwd");
 	struct ep_load *addr = ep_text_at(t, ep_attr_num(e, addr_nla, 0));
 	struct ep_load *dev = ep_text_at(t, ep_attr_num(e, dev_nla, 0));
 
@@ -378,7 +411,8 @@ static void copy_to(struct ep_nft_text *t, const char *what, const struct ep_exp
 		dev->parts[0].type = EP_NFT_IFINDEX;
 		dev->parts[0].host = true;
 	}
-	ep_text_add(t, "%s%s%s%s%s", what, addr ? " to " : "", addr ? ep_text_of(t, addr) : "",
+	ep_text_add(t, "%s%s%s%s%s%s", what, addr && is_fwd ? addr->len == 16 ? " ip6" : " ip" : "",
+		    addr ? " to " : "", addr ? ep_text_of(t, addr) : "",
 		    !dev ? "" :
 		    addr ? " device " :
 			   " to ",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Datatypes of nft's userspace, and their values as nft writes them. */
 #include "model/nft_types.h"
+#include "model/xt_text.h"
 
 #include <endian.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -19,6 +20,7 @@ struct type {
 	void (*put)(struct ep_buf *out, const uint8_t *v, uint32_t len);
 	uint8_t hex; /* digits at least; 0: numbers are decimal */
 	const struct symbol *symbols;
+	void (*put_number)(struct ep_buf *out, uint64_t n); /* special form of a number */
 };
 
 static void put_addr(struct ep_buf *out, const uint8_t *v, uint32_t len)
@@ -49,22 +51,87 @@ void ep_nft_put_quoted(struct ep_buf *out, const char *s, size_t len)
 	ep_buf_puts(out, "\"");
 }
 
-/* "major:minor" of traffic control */
-static void put_classid(struct ep_buf *out, const uint8_t *v, uint32_t len)
+static void put_protocol(struct ep_buf *out, uint64_t n)
 {
-	uint64_t n = len <= 8 ? ep_nft_value_num(v, len, true) : 0;
+	if (n)
+		ep_xt_put_protocol(out, (unsigned)n);
+	else
+		ep_buf_puts(out, "ip");
+}
 
+/* The bits that are set, by number. */
+static void put_label(struct ep_buf *out, const uint8_t *v, uint32_t len)
+{
+	const char *sep = "";
+
+	for (uint32_t i = 0; i < len * 8; i++) {
+		if (v[i / 8] & 1u << i % 8) {
+			ep_buf_printf(out, "%s%u", sep, i);
+			sep = ",";
+		}
+	}
+	if (!*sep)
+		ep_buf_puts(out, "0x0");
+}
+
+/* "major:minor" of traffic control */
+static void put_classid(struct ep_buf *out, uint64_t n)
+{
 	ep_buf_printf(out, "%x:%x", (unsigned)(n >> 16), (unsigned)(n & 0xffff));
+}
+
+/* Milliseconds. */
+static void put_duration(struct ep_buf *out, uint64_t ms)
+{
+	static const struct {
+		uint64_t ms;
+		const char *name;
+	} units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (ms >= units[i].ms)
+			ep_buf_printf(out, "%llu%s", (unsigned long long)(ms / units[i].ms),
+				      units[i].name);
+		ms %= units[i].ms;
+	}
+}
+
+/* Seconds of the day. nft writes the time zone of its reader; here it is UTC. */
+static void put_hour(struct ep_buf *out, uint64_t s)
+{
+	s %= 86400;
+	ep_buf_printf(out, "\"%02u:%02u", (unsigned)(s / 3600), (unsigned)(s / 60 % 60));
+	if (s % 60)
+		ep_buf_printf(out, ":%02u", (unsigned)(s % 60));
+	ep_buf_puts(out, "\"");
+}
+
+/* Nanoseconds since 1970, in UTC; the calendar of Gregory in eras of 400 years from March on. */
+static void put_date(struct ep_buf *out, uint64_t ns)
+{
+	uint64_t s = ns / 1000000000, days = s / 86400 + 719468, era = days / 146097;
+	unsigned day = (unsigned)(days % 146097), year, month;
+
+	s %= 86400;
+	year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	day -= 365 * year + year / 4 - year / 100;
+	month = (5 * day + 2) / 153;
+	day -= (153 * month + 2) / 5;
+	month = month < 10 ? month + 3 : month - 9;
+	ep_buf_printf(out, "\"%llu-%02u-%02u %02u:%02u:%02u\"",
+		      (unsigned long long)(era * 400 + year + (month <= 2)), month, day + 1,
+		      (unsigned)(s / 3600), (unsigned)(s / 60 % 60), (unsigned)(s % 60));
 }
 
 /* Without its NUL it is the beginning of a name: nft writes "eth*". */
 static void put_string(struct ep_buf *out, const uint8_t *v, uint32_t len)
 {
 	size_t n = strnlen((const char *)v, len);
+	bool star = n && n < len && v[n - 1] == '*';
 
 	ep_buf_puts(out, "\"");
-	ep_buf_put_escaped(out, (const char *)v, n);
-	ep_buf_puts(out, n == len ? "*\"" : "\"");
+	ep_buf_put_escaped(out, (const char *)v, n - star);
+	ep_buf_puts(out, n == len ? "*\"" : star ? "\\*\"" : "\"");
 }
 
 /* Columns: bytes, host order, flags, special form, format of numbers, names of numbers. */
@@ -80,11 +147,7 @@ static const struct type types[EP_NFT_TYPE_COUNT] = {
 			      .symbols = SYMBOLS({0x0800, "ip"}, {0x0806, "arp"}, {0x86dd, "ip6"},
 						 {0x8100, "8021q"}, {0x88a8, "8021ad"})},
 	[EP_NFT_ARPOP] = {2, .symbols = SYMBOLS({1, "request"}, {2, "reply"})},
-	[EP_NFT_PROTO] = {1, .symbols = SYMBOLS({1, "icmp"}, {2, "igmp"}, {4, "ipencap"},
-						{6, "tcp"}, {17, "udp"}, {33, "dccp"}, {47, "gre"},
-						{50, "esp"}, {51, "ah"}, {58, "ipv6-icmp"},
-						{103, "pim"}, {108, "comp"}, {112, "vrrp"},
-						{132, "sctp"}, {136, "udplite"})},
+	[EP_NFT_PROTO] = {1, .put_number = put_protocol},
 	[EP_NFT_SERVICE] = {2},
 	[EP_NFT_ICMP_TYPE] = {1, .symbols = SYMBOLS(
 					 {0, "echo-reply"}, {3, "destination-unreachable"},
@@ -98,7 +161,7 @@ static const struct type types[EP_NFT_TYPE_COUNT] = {
 						{128, "cwr"})},
 	[EP_NFT_DCCP_PKTTYPE] = {1},
 	[EP_NFT_MH_TYPE] = {1},
-	[EP_NFT_TIME] = {8, .host_order = true},
+	[EP_NFT_TIME] = {8, .host_order = true, .put_number = put_duration},
 	[EP_NFT_MARK] = {4, .host_order = true, .hex = 8},
 	/* The loopback device is 1 in every namespace. */
 	[EP_NFT_IFINDEX] = {4, .host_order = true, .symbols = SYMBOLS({1, "\"lo\""})},
@@ -106,7 +169,7 @@ static const struct type types[EP_NFT_TYPE_COUNT] = {
 			   .symbols = SYMBOLS({1, "ether"}, {512, "ppp"}, {772, "loopback"},
 					      {65534, "none"})},
 	[EP_NFT_REALM] = {4, .host_order = true},
-	[EP_NFT_CLASSID] = {4, .host_order = true, .put = put_classid},
+	[EP_NFT_CLASSID] = {4, .host_order = true, .put_number = put_classid},
 	[EP_NFT_UID] = {4, .host_order = true},
 	[EP_NFT_GID] = {4, .host_order = true},
 	[EP_NFT_CT_STATE] = {4, .host_order = true, .flags = true, .hex = 1,
@@ -128,7 +191,7 @@ static const struct type types[EP_NFT_TYPE_COUNT] = {
 					  {134, "nd-router-advert"}, {135, "nd-neighbor-solicit"},
 					  {136, "nd-neighbor-advert"}, {137, "nd-redirect"},
 					  {143, "mld2-listener-report"})},
-	[EP_NFT_CT_LABEL] = {16, .put = put_hex},
+	[EP_NFT_CT_LABEL] = {16, .put = put_label},
 	[EP_NFT_PKTTYPE] = {1, .symbols = SYMBOLS({0, "host"}, {1, "broadcast"}, {2, "multicast"},
 						  {3, "other"})},
 	[EP_NFT_ICMP_CODE] = {1,
@@ -159,9 +222,12 @@ static const struct type types[EP_NFT_TYPE_COUNT] = {
 	[EP_NFT_CT_EVENTBIT] = {4, .host_order = true},
 	[EP_NFT_IFNAME] = {16, .put = put_string},
 	[EP_NFT_IGMP_TYPE] = {1},
-	[EP_NFT_TIME_DATE] = {8, .host_order = true},
-	[EP_NFT_TIME_HOUR] = {4, .host_order = true},
-	[EP_NFT_TIME_DAY] = {1},
+	[EP_NFT_TIME_DATE] = {8, .host_order = true, .put_number = put_date},
+	[EP_NFT_TIME_HOUR] = {4, .host_order = true, .put_number = put_hour},
+	[EP_NFT_TIME_DAY] = {1, .symbols = SYMBOLS({0, "\"Sunday\""}, {1, "\"Monday\""},
+						   {2, "\"Tuesday\""}, {3, "\"Wednesday\""},
+						   {4, "\"Thursday\""}, {5, "\"Friday\""},
+						   {6, "\"Saturday\""})},
 	[EP_NFT_CGROUPV2] = {8, .host_order = true},
 };
 
@@ -228,6 +294,8 @@ static void put_num(struct ep_buf *out, const struct type *t, uint64_t n)
 
 	if (name)
 		ep_buf_puts(out, name);
+	else if (t->put_number)
+		t->put_number(out, n);
 	else if (t->hex)
 		ep_buf_printf(out, "0x%0*llx", t->hex, (unsigned long long)n);
 	else
@@ -310,6 +378,33 @@ static bool put_name_range(struct ep_buf *out, const uint8_t *lo, const uint8_t 
 	return true;
 }
 
+/* nft writes the ends of a range as numbers, and times in seconds. */
+static void put_bound(struct ep_buf *out, enum ep_nft_type type, const uint8_t *v, uint32_t len,
+		      bool host_order)
+{
+	const struct type *t = type_of(type);
+	uint64_t n;
+
+	if (len > 8 || (!t->symbols && type != EP_NFT_TIME && type != EP_NFT_PROTO)) {
+		ep_nft_put_value(out, type, v, len, host_order);
+		return;
+	}
+	n = ep_nft_value_num(v, len, host_order);
+	if (type == EP_NFT_TIME)
+		ep_buf_printf(out, "%llus", (unsigned long long)(n / 1000));
+	else
+		ep_buf_printf(out, t->hex ? "0x%0*llx" : "%.*llu", t->hex ? t->hex : 1,
+			      (unsigned long long)n);
+}
+
+void ep_nft_put_bounds(struct ep_buf *out, enum ep_nft_type type, const uint8_t *lo,
+		       const uint8_t *hi, uint32_t len, bool host_order)
+{
+	put_bound(out, type, lo, len, host_order);
+	ep_buf_puts(out, "-");
+	put_bound(out, type, hi, len, host_order);
+}
+
 void ep_nft_put_range(struct ep_buf *out, enum ep_nft_type type, const uint8_t *lo,
 		      const uint8_t *hi, uint32_t len, bool host_order)
 {
@@ -322,11 +417,10 @@ void ep_nft_put_range(struct ep_buf *out, enum ep_nft_type type, const uint8_t *
 	if (type == EP_NFT_IFNAME && put_name_range(out, lo, hi, len))
 		return;
 	plen = ep_nft_type_is_addr(type) ? prefix_of(lo, hi, len) : -1;
-	ep_nft_put_value(out, type, lo, len, host_order);
 	if (plen >= 0) {
+		ep_nft_put_value(out, type, lo, len, host_order);
 		ep_buf_printf(out, "/%d", plen);
 		return;
 	}
-	ep_buf_puts(out, "-");
-	ep_nft_put_value(out, type, hi, len, host_order);
+	ep_nft_put_bounds(out, type, lo, hi, len, host_order);
 }

@@ -75,6 +75,9 @@ void ep_nft_put_flags(struct ep_buf *out, enum ep_nft_type type, uint64_t flags,
 /* lo-hi, a prefix, or one value. */
 void ep_nft_put_range(struct ep_buf *out, enum ep_nft_type type, const uint8_t *lo,
 		      const uint8_t *hi, uint32_t len, bool host_order);
+/* lo-hi, whatever they are. */
+void ep_nft_put_bounds(struct ep_buf *out, enum ep_nft_type type, const uint8_t *lo,
+		       const uint8_t *hi, uint32_t len, bool host_order);
 void ep_nft_put_quoted(struct ep_buf *out, const char *s, size_t len);
 
 #endif

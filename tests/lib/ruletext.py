@@ -24,7 +24,8 @@ def nft_listed(lab, ns):
     """{(family, table, chain): [(handle, text), …]} of `nft list ruleset`, iptables' tables
     included; counters, which are no part of what a rule does, are left out."""
     found, table, chain, pending = {}, None, None, ""
-    for line in lab.run(ns, ["nft", "-a", "-s", "list", "ruleset"]).splitlines():
+    # edgepath writes `meta hour` and `meta time` in UTC, wherever its reader is.
+    for line in lab.run(ns, ["env", "TZ=UTC", "nft", "-a", "-s", "list", "ruleset"]).splitlines():
         head = re.match(r"(\t?)(table|chain|set|map|counter|quota|limit|flowtable|ct \w+|synproxy|"
                         r"secmark) .*\{ # handle \d+$", line) or \
             re.match(r"(\t)(flowtable) .*\{", line)
@@ -71,7 +72,8 @@ def saved(lab, ns, tool):
 def replaced(lab, ns, key, handle, text):
     """How nft lists the rule once it was given `text` instead; None if nft does not take it."""
     try:
-        lab.nft(ns, f"replace rule {key[0]} {key[1]} {key[2]} handle {handle} {text}\n")
+        lab.run(ns, ["env", "TZ=UTC", "nft", "-f", "-"],
+                f"replace rule {key[0]} {key[1]} {key[2]} handle {handle} {text}\n")
     except LabError:
         return None
     return dict(nft_listed(lab, ns)[key]).get(handle)
