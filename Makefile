@@ -37,7 +37,7 @@ MACHINE := $(shell uname -m)
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(patsubst riscv64,riscv,$(patsubst \
 	ppc64le,powerpc,$(patsubst s390x,s390,$(MACHINE))))))
 
-LIBS_PKG := libbpf libmnl jansson
+LIBS_PKG := libbpf libmnl jansson yaml-0.1
 
 CFLAGS ?= -O2 -g
 ep_cppflags := -D_GNU_SOURCE -DEP_VERSION='"$(VERSION)"' -Iinclude -I$(GEN) -Isrc

@@ -114,10 +114,25 @@ struct ep_start { /* where packets come from that are walked */
 struct ep_query ep_start_query(const struct ep_start *start, const struct ep_edge *e, uint16_t port,
 			       uint64_t host_netns);
 
+/* Who should own a port: `container:traefik`, `pod:NS/NAME`, `unit:NAME`, `process:NAME`,
+ * `remote:ADDRESS[:PORT]`, `nobody`; a blank may stand for the colon. */
+struct ep_intent {
+	uint16_t port;
+	const struct ep_intent_kind *kind;
+	const char *name; /* raw; "" for nobody */
+};
+
+/* 0, or -EINVAL with one line in err that names what there is. Does not set the port. */
+int ep_intent_parse(struct ep_arena *a, const char *s, struct ep_intent *ret, char *err,
+		    size_t err_len) EP_MUST;
+bool ep_intent_fits(const struct ep_intent *i, const struct ep_who *w);
+const char *ep_intent_text(struct ep_arena *a, const struct ep_intent *i); /* escaped */
+
 struct ep_check_spec {
 	EP_VEC(uint16_t) ports;
 	EP_VEC(struct ep_edge) edges;
 	EP_VEC(struct ep_start) starts;   /* empty: external, and the host aside */
+	EP_VEC(struct ep_intent) intents; /* at most one for a port */
 	const struct ep_without *without; /* NULL: the host as it is */
 	/* What a person types before a command that changes rules of this host: "" or
 	 * "ip netns exec NAME ". */

@@ -27,11 +27,12 @@ static const struct ep_option common[] = {
 	{"iif", 0, EP_ARG_TEXT, FIELD(iif), "DEVICE",
 	 "where packets arrive (default: the default-route device; with --origin lan the first "
 	 "other device that has a network)"},
+	{"config", 0, EP_ARG_TEXT, FIELD(config), "FILE",
+	 "configuration (default: /etc/edgepath/edgepath.yaml, if it is there)"},
 	{"color", 0, EP_ARG_CHOICE, FIELD(color), "auto|always|never", "colour the text"},
 	{"help", 'h', EP_ARG_FLAG, FIELD(help), NULL, "show this"},
 	{"version", 0, EP_ARG_FLAG, FIELD(version), NULL, "show the version"},
 	{"from", 0, EP_ARG_LATER, 0, "BUNDLE", NULL},
-	{"config", 0, EP_ARG_LATER, 0, "FILE", NULL},
 	{},
 };
 

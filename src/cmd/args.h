@@ -17,7 +17,8 @@ struct ep_args {
 	const struct ep_command *command;
 	bool named; /* the command was given, not assumed */
 	bool help, version, json, v4, v6;
-	const char *netns, *color, *iif, *proto; /* NULL: not given */
+	bool learn;
+	const char *netns, *color, *iif, *proto, *config; /* NULL: not given */
 	EP_VEC(uint16_t) ports;
 	struct ep_addr dst, src; /* len 0: not given */
 	uint16_t dport, sport;   /* 0: not given */

@@ -7,6 +7,12 @@
 
 static const uint16_t default_ports[] = {80, 443, 8080};
 
+const struct ep_option ep_check_options[] = {
+	{"learn", 0, EP_ARG_FLAG, offsetof(struct ep_args, learn), NULL,
+	 "write a configuration that names the present receivers as owners"},
+	{},
+};
+
 struct check {
 	struct ep_check_spec spec;
 	struct ep_check *check;
@@ -34,6 +40,31 @@ static const char *command_prefix(struct ep_live *live)
 				  ep_escape(live->s->arena, name, strlen(name)));
 	return ep_sprintf(live->s->arena, "ip netns exec %s ",
 			  ep_escape(live->s->arena, name, strlen(name)));
+}
+
+/* The ports of the command line, of the configuration, or the usual ones and those with an owner. */
+static void set_ports(struct check *c, struct ep_live *live, const struct ep_config *config)
+{
+	struct ep_arena *a = live->s->arena;
+
+	ep_each(p, &live->args->ports)
+		*ep_push(a, &c->spec.ports) = *p;
+	if (c->spec.ports.n)
+		return;
+	ep_each(p, &config->ports)
+		*ep_push(a, &c->spec.ports) = *p;
+	if (c->spec.ports.n)
+		return;
+	for (size_t i = 0; i < EP_ARRAY_SIZE(default_ports); i++)
+		*ep_push(a, &c->spec.ports) = default_ports[i];
+	ep_each(o, &config->owners) {
+		bool twice = false;
+
+		ep_each(p, &c->spec.ports)
+			twice |= *p == o->port;
+		if (!twice)
+			*ep_push(a, &c->spec.ports) = o->port;
+	}
 }
 
 static int add_start(struct check *c, struct ep_live *live, const char *word)
@@ -86,20 +117,20 @@ static bool any_edge(const struct ep_check_spec *spec)
 static int work(void *ctx, struct ep_live *live)
 {
 	struct check *c = ctx;
+	struct ep_config config;
 	int r;
 
 	c->spec = (struct ep_check_spec){.without = &live->without,
 					 .command_prefix = command_prefix(live)};
-	r = add_starts(c, live);
+	r = ep_config_use(live, &config);
+	r = r < 0 ? r : ep_config_intents(live, &config, &c->spec);
+	r = r < 0 ? r : add_starts(c, live);
 	if (r < 0)
 		return r;
 	if (!any_edge(&c->spec))
 		*ep_push(live->s->arena, &live->doc.notes) =
 			"No global address on any device: name one with --dst.";
-	ep_each(p, &live->args->ports)
-		*ep_push(live->s->arena, &c->spec.ports) = *p;
-	for (size_t i = 0; !live->args->ports.n && i < EP_ARRAY_SIZE(default_ports); i++)
-		*ep_push(live->s->arena, &c->spec.ports) = default_ports[i];
+	set_ports(c, live, &config);
 	c->check = ep_check_run(live->s, &c->spec);
 	return 0;
 }
@@ -157,8 +188,11 @@ int ep_check_main(const struct ep_args *args)
 		return live.usage ? EP_EXIT_USAGE : EP_EXIT_UNKNOWN;
 	}
 	doc = (struct ep_check_doc){.doc = live.doc, .check = c.check};
-	ep_live_format(args, &style)->check(&out, &doc, &style);
-	code = ep_live_finish(&live, &out, exit_code(c.check->status));
+	if (args->learn)
+		ep_learn(&out, c.check);
+	else
+		ep_live_format(args, &style)->check(&out, &doc, &style);
+	code = ep_live_finish(&live, &out, args->learn ? EP_EXIT_OK : exit_code(c.check->status));
 	ep_buf_free(&out);
 	drop(&c);
 	ep_live_close(&live);

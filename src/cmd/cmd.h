@@ -5,10 +5,11 @@
 
 #include "cmd/args.h"
 #include "edgepath/collect.h"
+#include "edgepath/config.h"
 #include "edgepath/findings.h"
 #include "edgepath/render.h"
 
-extern const struct ep_option ep_path_options[];
+extern const struct ep_option ep_path_options[], ep_check_options[];
 int ep_check_take(struct ep_args *args, char *err, size_t err_len) EP_MUST;
 int ep_path_take(struct ep_args *args, char *err, size_t err_len) EP_MUST;
 int ep_check_main(const struct ep_args *args);
@@ -77,6 +78,18 @@ bool ep_addr_public(const struct ep_ifaddr *a, uint8_t addr_len);
  * where nothing of that name is there.
  */
 int ep_origin_find(struct ep_live *live, const char *word, struct ep_start *ret) EP_MUST;
+
+/* ---- the configuration (config.c, learn.c) ---- */
+
+/*
+ * The file of --config, or the usual one if it is there. Both return 0, or negative errno with
+ * live->err set, which names the file and the place.
+ */
+int ep_config_use(struct ep_live *live, struct ep_config *ret) EP_MUST;
+int ep_config_intents(struct ep_live *live, const struct ep_config *config,
+		      struct ep_check_spec *spec) EP_MUST;
+/* A configuration that says what is so now. */
+void ep_learn(struct ep_buf *out, const struct ep_check *c);
 
 /* ---- --without (without.c) ---- */
 

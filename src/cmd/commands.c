@@ -6,8 +6,8 @@
 
 const struct ep_command ep_commands[] = {
 	{"check", "[PORT...]",
-	 "who receives what comes from outside on the edge ports, and what is wrong", NULL,
-	 ep_check_take, ep_check_main},
+	 "who receives what comes from outside on the edge ports, and what is wrong",
+	 ep_check_options, ep_check_take, ep_check_main},
 	{"path", "[ADDRESS:]PORT", "one connection request, hop by hop and rule by rule",
 	 ep_path_options, ep_path_take, ep_path_main},
 	{"help", "[COMMAND]", "how to use edgepath, or a command of it", NULL, NULL, ep_help_main},

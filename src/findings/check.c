@@ -14,6 +14,7 @@ static const struct {
 	const char *id;
 	void (*find)(struct ep_check *c);
 } finders[] = {
+	{"unexpected-receiver", ep_find_unexpected_receiver},
 	{"intercepted-listener", ep_find_intercepted},
 	{"stale-rule", ep_find_stale},
 	{"forward-blocked", ep_find_forward_blocked},

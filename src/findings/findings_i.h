@@ -19,6 +19,7 @@ void ep_find_family_divergence(struct ep_check *c);
 void ep_find_origin_divergence(struct ep_check *c);
 void ep_find_mixed_backends(struct ep_check *c);
 void ep_find_order_undefined(struct ep_check *c);
+void ep_find_unexpected_receiver(struct ep_check *c);
 void ep_find_opaque_hook(struct ep_check *c);
 void ep_find_route_disagreement(struct ep_check *c);
 

@@ -148,7 +148,6 @@ static void test_errors(void **state)
 		{"check --dst", "--dst"},
 		{"--json=yes", "--json"},
 		{"check --from x", "not in this version"},
-		{"path 80 --config x", "not in this version"},
 		{"--color sometimes", "sometimes"},
 	};
 
