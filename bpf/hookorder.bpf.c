@@ -25,6 +25,8 @@ static __always_inline void describe(struct ep_wire_hook_fn *f, struct nf_hook_o
 
 	f->type = BPF_CORE_READ_BITFIELD_PROBED(ops, hook_ops_type);
 	f->priority = BPF_CORE_READ(ops, priority);
+	if (f->type == EP_HOOK_FN_BPF && chain)
+		f->chain = BPF_CORE_READ((struct bpf_prog *)chain, aux, id);
 	if (f->type != EP_HOOK_FN_NFT || !chain)
 		return;
 	table = BPF_CORE_READ(chain, table);

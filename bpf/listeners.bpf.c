@@ -22,6 +22,23 @@ static __always_inline void fill_address(struct ep_wire_listener *l, struct sock
 		BPF_CORE_READ_INTO(&l->addr, sk, __sk_common.skc_v6_rcv_saddr);
 }
 
+/* Programs of its own, and the control group whose programs it is subject to. */
+static __always_inline void fill_programs(struct ep_wire_listener *l, struct sock *sk)
+{
+	struct sk_filter *filter = BPF_CORE_READ(sk, sk_filter);
+	struct sock_reuseport *group = BPF_CORE_READ(sk, sk_reuseport_cb);
+	struct bpf_prog *prog = group ? BPF_CORE_READ(group, prog) : 0;
+
+	l->filter = filter != 0;
+	if (filter)
+		l->filter_id = BPF_CORE_READ(filter, prog, aux, id);
+	l->reuseport_prog = prog != 0;
+	if (prog)
+		l->reuseport_id = BPF_CORE_READ(prog, aux, id);
+	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
+		l->cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
+}
+
 SEC("iter/task_file")
 int ep_listeners(struct bpf_iter__task_file *ctx)
 {
@@ -64,6 +81,7 @@ int ep_listeners(struct bpf_iter__task_file *ctx)
 	l.reuseport = BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_reuseport);
 	l.transparent = ep_inet_transparent(sk);
 	fill_address(&l, sk);
+	fill_programs(&l, sk);
 	BPF_CORE_READ_STR_INTO(&l.comm, task, group_leader, comm);
 	bpf_seq_write(ctx->meta->seq, &l, sizeof(l));
 	return 0;

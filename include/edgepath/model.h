@@ -404,7 +404,10 @@ struct ep_hook {
 	uint32_t ifindex; /* 0: the whole namespace */
 	const char *name; /* program name, "" if unknown */
 	uint32_t prog_id;
-	bool may_take; /* it could redirect, drop or answer packets */
+	bool may_take;  /* it could redirect, drop or answer packets */
+	const char *at; /* path of the cgroup that it is attached to; NULL elsewhere */
+	uint8_t family; /* "netfilter-bpf": NFPROTO_*, and hook is NF_INET_* */
+	uint32_t hook;
 };
 
 /* A function at a netfilter hook; of one hook they stand in the order in which they run. */
@@ -415,7 +418,40 @@ struct ep_hook_fn {
 	bool nft;       /* a base chain, with these handles */
 	int32_t priority;
 	uint64_t table, chain;
+	uint32_t prog_id; /* a BPF program */
 };
+
+/* A control group (version 2) that a socket belongs to. */
+struct ep_cgroup {
+	uint64_t id;      /* inode of its directory */
+	const char *path; /* below the mount: "/system.slice/x.service"; NULL if it is gone */
+	EP_VEC(struct ep_hook) hooks; /* programs for its sockets, its ancestors' included */
+};
+
+/* What a program of a kind may return for the packet to pass. */
+struct ep_bpf_pass {
+	const char *kind; /* of struct ep_hook; "tc-class": a classifier without direct action */
+	uint32_t values[4];
+	unsigned n;
+	bool all_others; /* the values are those that do not let it pass */
+};
+const struct ep_bpf_pass *ep_bpf_pass_of(const char *kind); /* NULL if unknown */
+bool ep_bpf_passes(const struct ep_bpf_pass *p, uint32_t value);
+
+/* What a call of a helper function, by its offset in the kernel (bpf_insn.imm), does to a packet. */
+enum ep_bpf_call {
+	EP_BPF_CALL_OTHER,  /* perhaps something */
+	EP_BPF_CALL_NUMBER, /* nothing; returns a number */
+	EP_BPF_CALL_MEMORY, /* nothing; returns a pointer into a map or a ring buffer */
+};
+typedef enum ep_bpf_call (*ep_bpf_caller)(void *ctx, int32_t imm);
+
+/*
+ * True if a program certainly lets every packet pass unchanged. insns: len bytes of translated struct
+ * bpf_insn; pass may be NULL (then nothing is certain), and so may call.
+ */
+bool ep_bpf_only_passes(const void *insns, size_t len, const struct ep_bpf_pass *pass,
+			ep_bpf_caller call, void *ctx);
 
 /* ---- sockets, processes, containers ---- */
 
@@ -481,6 +517,8 @@ struct ep_listener {
 	uint32_t bound_ifindex;
 	uint64_t ino; /* socket inode */
 	uint32_t uid, backlog, qlen;
+	uint64_t cgroup;              /* struct ep_cgroup.id of the socket; 0 not told */
+	EP_VEC(struct ep_hook) hooks; /* its own programs: "socket-filter", "reuseport" */
 	/* place among its family's listeners in the kernel's hash chain, from 1; 0 not told */
 	uint32_t order;
 	EP_VEC(const struct ep_proc *)
@@ -583,6 +621,7 @@ struct ep_snapshot {
 	EP_VEC(struct ep_netns *) netns;
 	EP_VEC(struct ep_proc *) procs;
 	EP_VEC(struct ep_container *) containers;
+	EP_VEC(struct ep_cgroup *) cgroups;   /* of the listeners, and the root */
 	EP_VEC(struct ep_listener) listeners; /* of all namespaces */
 	bool listeners_partial;               /* sockets of some namespace could not be read */
 };
@@ -614,6 +653,8 @@ const struct ep_link *ep_link_by_index(const struct ep_netns *ns, uint32_t ifind
 const struct ep_link *ep_link_by_name(const struct ep_netns *ns, const char *name);
 const struct ep_ifaddr *ep_ifaddr_find(const struct ep_netns *ns, const struct ep_addr *a);
 struct ep_proc *ep_proc_find(const struct ep_snapshot *s, int pid);
+const struct ep_cgroup *ep_cgroup_find(const struct ep_snapshot *s, uint64_t id); /* or NULL */
+const struct ep_cgroup *ep_cgroup_root(const struct ep_snapshot *s); /* NULL if not read */
 
 /* Records what a collector could read; a later, worse report for the same name wins. */
 void ep_source_set(struct ep_snapshot *s, const char *name, enum ep_status st, const char *reason);

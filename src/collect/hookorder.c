@@ -31,7 +31,8 @@ static void keep_one(void *ctx, const void *record)
 		.nft = w->type == EP_HOOK_FN_NFT,
 		.priority = w->priority,
 		.table = w->table,
-		.chain = w->chain,
+		.chain = w->type == EP_HOOK_FN_NFT ? w->chain : 0,
+		.prog_id = w->type == EP_HOOK_FN_BPF ? (uint32_t)w->chain : 0,
 	};
 }
 

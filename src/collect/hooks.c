@@ -9,21 +9,22 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "collect/collect_i.h"
+#include "collect/bpf.h"
 #include "collect/rtnl.h"
 
 /* Newer than the headers may be. */
 #define EP_BPF_TCX_INGRESS         46 /* Linux 6.6 */
 #define EP_BPF_TCX_EGRESS          47
+#define EP_BPF_NETKIT_PRIMARY      54 /* Linux 6.7 */
+#define EP_BPF_NETKIT_PEER         55
 #define EP_BPF_LINK_TYPE_NETFILTER 10 /* Linux 6.4 */
 
-#define EP_MAX_PROGS    64
-#define EP_MAX_LINKS    4096
-#define EP_TCA_BPF_NAME 7 /* uapi linux/pkt_cls.h */
-#define EP_TCA_BPF_ID   11
+#define EP_MAX_LINKS     4096
+#define EP_TCA_BPF_NAME  7 /* uapi linux/pkt_cls.h */
+#define EP_TCA_BPF_FLAGS 8
+#define EP_TCA_BPF_ID    11
 
 struct dump {
 	struct ep_snapshot *s;
@@ -31,18 +32,32 @@ struct dump {
 	EP_VEC(uint32_t) ingress; /* devices with an ingress or clsact qdisc */
 	uint32_t ifindex;         /* whose filters are being read */
 	const char *kind;         /* what they are */
+	struct ep_bpf bpf;
 };
 
 static const struct ep_nla_policy tca_policy[TCA_OPTIONS + 1] = {
 	[TCA_KIND] = EP_NLA_MAX(32), [TCA_OPTIONS] = EP_NLA_NEST};
 
-static void add(struct dump *d, const char *kind, uint32_t ifindex, const char *name, uint32_t id)
+static struct ep_hook *add(struct dump *d, const char *kind, uint32_t ifindex, const char *name,
+			   uint32_t id)
 {
-	*ep_push(d->s->arena, &d->ns->hooks) = (struct ep_hook){.kind = kind,
-								.ifindex = ifindex,
-								.name = name ? name : "",
-								.prog_id = id,
-								.may_take = true};
+	struct ep_hook *h = ep_push(d->s->arena, &d->ns->hooks);
+
+	*h = (struct ep_hook){.kind = kind,
+			      .ifindex = ifindex,
+			      .name = name ? name : "",
+			      .prog_id = id,
+			      .may_take = true};
+	return h;
+}
+
+/* A program of the table of ep_bpf_pass_of(). */
+static struct ep_hook *add_prog(struct dump *d, const char *kind, uint32_t ifindex, uint32_t id)
+{
+	struct ep_hook *h = add(d, kind, ifindex, NULL, id);
+
+	ep_bpf_read_prog(&d->bpf, kind, h);
+	return h;
 }
 
 /* ---- tc ---- */
@@ -67,12 +82,15 @@ static int on_qdisc(const struct nlmsghdr *nlh, void *ctx)
 static int on_filter(const struct nlmsghdr *nlh, void *ctx)
 {
 	static const struct ep_nla_policy bpf[EP_TCA_BPF_ID + 1] = {
-		[EP_TCA_BPF_NAME] = EP_NLA_MAX(256), [EP_TCA_BPF_ID] = EP_NLA_NUM(4)};
+		[EP_TCA_BPF_NAME] = EP_NLA_MAX(256),
+		[EP_TCA_BPF_FLAGS] = EP_NLA_NUM(4),
+		[EP_TCA_BPF_ID] = EP_NLA_NUM(4)};
 	struct dump *d = ctx;
 	const struct tcmsg *m = ep_rtnl_head(nlh, sizeof(*m));
 	struct ep_nla tb[TCA_OPTIONS + 1], opt[EP_TCA_BPF_ID + 1];
+	uint32_t id = 0, flags = 0;
+	struct ep_hook *h;
 	const char *name;
-	uint32_t id = 0;
 	int r;
 
 	/* Each chain also has a message of its own, without a handle. */
@@ -88,8 +106,13 @@ static int on_filter(const struct nlmsghdr *nlh, void *ctx)
 			name = ep_nla_str(d->s->arena, &opt[EP_TCA_BPF_NAME]);
 		if (opt[EP_TCA_BPF_ID].data)
 			memcpy(&id, opt[EP_TCA_BPF_ID].data, sizeof(id));
+		if (opt[EP_TCA_BPF_FLAGS].data)
+			memcpy(&flags, opt[EP_TCA_BPF_FLAGS].data, sizeof(flags));
 	}
-	add(d, d->kind, d->ifindex, name, id);
+	h = add(d, d->kind, d->ifindex, name, id);
+	if (id)
+		ep_bpf_read_prog(&d->bpf,
+				 flags & 1 /* TCA_BPF_FLAG_ACT_DIRECT */ ? d->kind : "tc-class", h);
 	return 0;
 }
 
@@ -143,64 +166,15 @@ static int tc_hooks(struct dump *d)
 
 /* ---- BPF programs attached elsewhere ---- */
 
-/* bpf(2) as it is: libbpf would bring libelf along, for five requests. */
-static int sys_bpf(int cmd, union bpf_attr *attr)
-{
-	return (int)syscall(__NR_bpf, cmd, attr, sizeof(*attr));
-}
-
-static int fd_by_id(int cmd, uint32_t id)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.prog_id = id; /* the same place as link_id */
-	return sys_bpf(cmd, &attr);
-}
-
-static int get_info(int fd, void *info, uint32_t len)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.info.bpf_fd = (uint32_t)fd;
-	attr.info.info_len = len;
-	attr.info.info = (uintptr_t)info;
-	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr);
-}
-
-static const char *prog_name(struct ep_arena *a, uint32_t id)
-{
-	struct bpf_prog_info info = {};
-	int fd = fd_by_id(BPF_PROG_GET_FD_BY_ID, id), r;
-
-	if (fd < 0)
-		return NULL;
-	r = get_info(fd, &info, sizeof(info));
-	close(fd);
-	return r ? NULL : ep_strndup(a, info.name, sizeof(info.name));
-}
-
 /* 0, or -errno; a kernel that does not know the attach point has nothing there. */
 static int query(struct dump *d, int target, int type, const char *kind, uint32_t ifindex)
 {
-	uint32_t ids[EP_MAX_PROGS];
-	union bpf_attr attr;
+	uint32_t ids[EP_MAX_PROGS], n;
+	int r = ep_bpf_query(target, type, false, ids, &n);
 
-	memset(&attr, 0, sizeof(attr));
-	attr.query.target_fd = (uint32_t)target;
-	attr.query.attach_type = (uint32_t)type;
-	attr.query.prog_ids = (uintptr_t)ids;
-	attr.query.prog_cnt = EP_MAX_PROGS;
-	/* ENOSPC: there are more than that, and these are the first of them. */
-	if (sys_bpf(BPF_PROG_QUERY, &attr) && errno != ENOSPC)
-		return errno == EINVAL || errno == ENOENT || errno == ENODEV ||
-				       errno == EOPNOTSUPP ?
-			       0 :
-			       -errno;
-	for (uint32_t i = 0; i < attr.query.prog_cnt && i < EP_MAX_PROGS; i++)
-		add(d, kind, ifindex, prog_name(d->s->arena, ids[i]), ids[i]);
-	return 0;
+	for (uint32_t i = 0; i < n; i++)
+		add_prog(d, kind, ifindex, ids[i]);
+	return r;
 }
 
 static int bpf_hooks(struct dump *d)
@@ -222,34 +196,65 @@ static int bpf_hooks(struct dump *d)
 		r = query(d, (int)ifindex, EP_BPF_TCX_INGRESS, "tcx-ingress", ifindex);
 		if (!r)
 			r = query(d, (int)ifindex, EP_BPF_TCX_EGRESS, "tcx-egress", ifindex);
+		if (!r && !strcmp(d->ns->links.v[i].kind, "netkit"))
+			r = query(d, (int)ifindex, EP_BPF_NETKIT_PRIMARY, "netkit-primary",
+				  ifindex);
+		if (!r && !strcmp(d->ns->links.v[i].kind, "netkit"))
+			r = query(d, (int)ifindex, EP_BPF_NETKIT_PEER, "netkit-peer", ifindex);
 	}
 	ep_ns_leave(back);
 	return r;
 }
 
-/* Programs at netfilter's hooks are links, and no link tells its namespace: they count for all. */
+/* struct bpf_link_info of a netfilter link. */
+struct link_info {
+	uint32_t type, id, prog_id;
+	uint32_t pf __attribute__((aligned(8))), hooknum;
+	int32_t priority;
+	uint32_t flags;
+	uint8_t more[64];
+};
+
+/* No link tells its namespace; the list of the namespace's hook functions does, where it can be read. */
+static bool may_be_here(struct dump *d, uint32_t prog_id)
+{
+	if (ep_netns_need(d->s, d->ns, EP_NEED_ORDER))
+		return true;
+	ep_each(src, &d->s->sources)
+		if (!strcmp(src->name, "hook-order") && src->status != EP_COMPLETE)
+			return true;
+	ep_each(f, &d->ns->hook_fns)
+		if (f->prog_id == prog_id)
+			return true;
+	return false;
+}
+
+/* Programs at netfilter's hooks are links of no device. */
 static int netfilter_links(struct dump *d)
 {
 	union bpf_attr next;
 
 	memset(&next, 0, sizeof(next));
 	for (int i = 0; i < EP_MAX_LINKS; i++) {
-		struct bpf_link_info info = {};
+		struct link_info info = {};
+		struct ep_hook *h;
 		int fd, r;
 
-		if (sys_bpf(BPF_LINK_GET_NEXT_ID, &next))
+		if (ep_bpf_sys(BPF_LINK_GET_NEXT_ID, &next))
 			return errno == ENOENT || errno == EINVAL ? 0 : -errno;
 		next.start_id = next.next_id;
-		fd = fd_by_id(BPF_LINK_GET_FD_BY_ID, next.next_id);
+		fd = ep_bpf_fd(BPF_LINK_GET_FD_BY_ID, next.next_id);
 		if (fd < 0 && errno == ENOENT) /* gone meanwhile */
 			continue;
 		if (fd < 0)
 			return -errno;
-		r = get_info(fd, &info, sizeof(info));
+		r = ep_bpf_info(fd, &info, sizeof(info));
 		close(fd);
-		if (!r && info.type == EP_BPF_LINK_TYPE_NETFILTER)
-			add(d, "netfilter-bpf", 0, prog_name(d->s->arena, info.prog_id),
-			    info.prog_id);
+		if (r || info.type != EP_BPF_LINK_TYPE_NETFILTER || !may_be_here(d, info.prog_id))
+			continue;
+		h = add_prog(d, "netfilter-bpf", 0, info.prog_id);
+		h->family = (uint8_t)info.pf;
+		h->hook = info.hooknum;
 	}
 	return 0;
 }
@@ -332,12 +337,12 @@ static void xdp_hooks(struct dump *d)
 {
 	ep_each(l, &d->ns->links)
 		if (l->xdp_prog)
-			add(d, "xdp", l->ifindex, prog_name(d->s->arena, l->xdp_prog), l->xdp_prog);
+			add_prog(d, "xdp", l->ifindex, l->xdp_prog);
 }
 
 int ep_collect_hooks(struct ep_snapshot *s, struct ep_netns *ns)
 {
-	struct dump d = {.s = s, .ns = ns};
+	struct dump d = {.s = s, .ns = ns, .bpf = {.arena = s->arena}};
 	int r = ep_netns_need(s, ns, EP_NEED_LINKS); /* whose devices are asked */
 
 	if (!r)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Listeners of every namespace: the records of BPF or sock_diag joined into sockets with owners. */
+#include "collect/bpf.h"
 #include "collect/owners_i.h"
 
 #include <errno.h>
@@ -33,6 +34,17 @@ static bool same_place(const struct ep_wire_listener *a, const struct ep_wire_li
 	       a->bound_ifindex == b->bound_ifindex && !memcmp(a->addr, b->addr, sizeof(a->addr));
 }
 
+/* Classic BPF has no id, and nothing more is told of it. */
+static void add_program(struct ep_snapshot *s, struct ep_listener *l, const char *kind, uint32_t id)
+{
+	struct ep_hook *h = ep_push(s->arena, &l->hooks);
+	struct ep_bpf bpf = {.arena = s->arena};
+
+	*h = (struct ep_hook){.kind = kind, .name = "", .prog_id = id, .may_take = true};
+	if (id)
+		ep_bpf_read_prog(&bpf, kind, h);
+}
+
 static struct ep_listener *add_socket(struct ep_snapshot *s, const struct ep_wire_listener *w)
 {
 	struct ep_listener *l = ep_push(s->arena, &s->listeners);
@@ -49,6 +61,11 @@ static struct ep_listener *add_socket(struct ep_snapshot *s, const struct ep_wir
 	l->backlog = w->backlog;
 	l->qlen = w->qlen;
 	l->order = w->order;
+	l->cgroup = w->cgroup;
+	if (w->filter)
+		add_program(s, l, "socket-filter", w->filter_id);
+	if (w->reuseport_prog)
+		add_program(s, l, "reuseport", w->reuseport_id);
 	return l;
 }
 
@@ -124,5 +141,6 @@ int ep_collect_sockets(struct ep_snapshot *s)
 		r = ep_collect_sockets_diag(s, ep_sprintf(tmp, "BPF refused: %s; ", reason));
 	}
 	ep_arena_free(tmp);
+	ep_collect_cgroups(s);
 	return r;
 }

@@ -39,6 +39,9 @@ static int take_attr(const struct nlattr *attr, void *data)
 
 		memcpy(&opt, mnl_attr_get_payload(attr), sizeof(opt));
 		w->transparent = opt.transparent;
+	} else if (mnl_attr_get_type(attr) == INET_DIAG_CGROUP_ID &&
+		   mnl_attr_validate(attr, MNL_TYPE_U64) == 0) {
+		w->cgroup = mnl_attr_get_u64(attr);
 	}
 	return MNL_CB_OK;
 }

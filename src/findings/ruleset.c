@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* mixed-backends, order-undefined, opaque-hook: what makes a host's rules hard to foresee. */
+/* mixed-backends, order-undefined: what makes a host's rules hard to foresee. */
 #include <netinet/in.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
@@ -236,53 +236,5 @@ void ep_find_order_undefined(struct ep_check *c)
 	if (!matters && ns && !ep_netns_need(c->s, ns, EP_NEED_NFT | EP_NEED_XT)) {
 		ties(c, ns, NFPROTO_IPV4);
 		ties(c, ns, NFPROTO_IPV6);
-	}
-}
-
-/* ---- opaque-hook ---- */
-
-static const char *device_of(const struct ep_check *c, const struct ep_netns *ns,
-			     const struct ep_hook *h, bool *ret_edge)
-{
-	const struct ep_link *l = h->ifindex ? ep_link_by_index(ns, h->ifindex) : NULL;
-
-	*ret_edge = !h->ifindex;
-	ep_each(e, &c->spec->edges)
-		if (e->ifindex == h->ifindex)
-			*ret_edge = true;
-	return l && l->name ? l->name : NULL;
-}
-
-void ep_find_opaque_hook(struct ep_check *c)
-{
-	struct ep_netns *ns = ep_netns_find(c->s, c->s->host_netns);
-
-	if (!ns || ep_netns_need(c->s, ns, EP_NEED_LINKS | EP_NEED_HOOKS))
-		return;
-	ep_each(h, &ns->hooks) {
-		bool edge;
-		const char *dev = device_of(c, ns, h, &edge);
-		struct ep_finding *f = NULL;
-		const char *what;
-
-		if (!h->may_take || !edge)
-			continue;
-		what = ep_sprintf(c->arena, "%s %s%s%s", h->kind,
-				  h->name && *h->name ?
-					  ep_escape(c->arena, h->name, strlen(h->name)) :
-					  "program",
-				  dev ? " on " : "",
-				  dev ? ep_escape(c->arena, dev, strlen(dev)) : "");
-		ep_each(old, &c->findings)
-			if (!strcmp(old->id, "opaque-hook"))
-				f = old;
-		if (!f) {
-			f = ep_finding_new(c, "opaque-hook", EP_SEV_WARNING, NULL, NULL, NULL);
-			ep_finding_gist(c, f,
-					"%s may take packets before the rules see them; edgepath "
-					"does not read what it does",
-					what);
-		}
-		ep_finding_evidence(c, f, "%s, program id %u", what, h->prog_id);
 	}
 }

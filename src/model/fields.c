@@ -186,12 +186,17 @@ REC(rec_conns, conns_t, F(BOOL, conns_t, counted), F(BOOL, conns_t, loaded), F(U
 
 typedef struct ep_hook hook_t;
 REC(rec_hook, hook_t, F(STR, hook_t, kind), F(U32, hook_t, ifindex), F(STR, hook_t, name),
-    F(U32, hook_t, prog_id), F(BOOL, hook_t, may_take));
+    F(U32, hook_t, prog_id), F(BOOL, hook_t, may_take), F(STR, hook_t, at), F(U8, hook_t, family),
+    F(U32, hook_t, hook));
+
+typedef struct ep_cgroup cgroup_t;
+REC(rec_cgroup, cgroup_t, F(U64, cgroup_t, id), F(STR, cgroup_t, path),
+    FREC(VEC, cgroup_t, hooks, rec_hook));
 
 typedef struct ep_hook_fn hook_fn_t;
 REC(rec_hook_fn, hook_fn_t, F(U8, hook_fn_t, family), F(U8, hook_fn_t, hook),
     F(BOOL, hook_fn_t, nat), F(BOOL, hook_fn_t, nft), F(INT, hook_fn_t, priority),
-    F(U64, hook_fn_t, table), F(U64, hook_fn_t, chain));
+    F(U64, hook_fn_t, table), F(U64, hook_fn_t, chain), F(U32, hook_fn_t, prog_id));
 
 typedef struct ep_pod pod_t;
 REC(rec_pod, pod_t, F(STR, pod_t, ns), F(STR, pod_t, name), F(STR, pod_t, container),
@@ -228,7 +233,8 @@ REC(rec_listener, listener_t, F(U64, listener_t, netns), F(ADDR, listener_t, add
     F(U16, listener_t, port), F(BOOL, listener_t, v6only), F(BOOL, listener_t, reuseport),
     F(BOOL, listener_t, transparent), F(U32, listener_t, bound_ifindex), F(U64, listener_t, ino),
     F(U32, listener_t, uid), F(U32, listener_t, backlog), F(U32, listener_t, qlen),
-    F(U32, listener_t, order), FCUSTOM("procs", ep_save_owners, ep_load_owners));
+    F(U32, listener_t, order), F(U64, listener_t, cgroup), FREC(VEC, listener_t, hooks, rec_hook),
+    FCUSTOM("procs", ep_save_owners, ep_load_owners));
 
 typedef struct ep_netns netns_t;
 REC(rec_netns, netns_t, F(U64, netns_t, ino), F(STR, netns_t, name), F(INT, netns_t, pid),
@@ -260,6 +266,7 @@ static const struct ep_field snapshot_fields[] = {F(STR, snapshot_t, hostname),
 						  FREC(PVEC, snapshot_t, netns, rec_netns),
 						  FREC(PVEC, snapshot_t, containers, rec_container),
 						  FREC(PVEC, snapshot_t, procs, rec_proc),
+						  FREC(PVEC, snapshot_t, cgroups, rec_cgroup),
 						  FREC(VEC, snapshot_t, listeners, rec_listener),
 						  F(BOOL, snapshot_t, listeners_partial),
 						  {}};

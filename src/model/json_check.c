@@ -79,10 +79,20 @@ static bool check_xt(struct ep_loader *l, const struct ep_xt_table *t)
 	return true;
 }
 
+typedef EP_VEC(struct ep_hook) hooks;
+
+static bool check_hooks(struct ep_loader *l, const void *vec)
+{
+	ep_each(h, (const hooks *)vec)
+		if (!h->kind)
+			return ep_load_fail(l, "a program without a kind");
+	return true;
+}
+
 bool ep_load_check(struct ep_loader *l, const struct ep_snapshot *s)
 {
 	ep_each(n, &s->netns) {
-		if (!check_routes(l, *n))
+		if (!check_routes(l, *n) || !check_hooks(l, &(*n)->hooks))
 			return false;
 		ep_each(t, &(*n)->nft.tables) {
 			if (!check_nft(l, *t))
@@ -93,5 +103,11 @@ bool ep_load_check(struct ep_loader *l, const struct ep_snapshot *s)
 				return false;
 		}
 	}
+	ep_each(c, &s->cgroups)
+		if (!check_hooks(l, &(*c)->hooks))
+			return false;
+	ep_each(x, &s->listeners)
+		if (!check_hooks(l, &x->hooks))
+			return false;
 	return true;
 }

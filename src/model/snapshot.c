@@ -242,6 +242,22 @@ const struct ep_ifaddr *ep_ifaddr_find(const struct ep_netns *ns, const struct e
 	return NULL;
 }
 
+const struct ep_cgroup *ep_cgroup_find(const struct ep_snapshot *s, uint64_t id)
+{
+	ep_each(c, &s->cgroups)
+		if ((*c)->id == id)
+			return *c;
+	return NULL;
+}
+
+const struct ep_cgroup *ep_cgroup_root(const struct ep_snapshot *s)
+{
+	ep_each(c, &s->cgroups)
+		if ((*c)->path && !strcmp((*c)->path, "/"))
+			return *c;
+	return NULL;
+}
+
 struct ep_proc *ep_proc_find(const struct ep_snapshot *s, int pid)
 {
 	ep_each(it, &s->procs) {

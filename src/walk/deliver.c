@@ -188,9 +188,43 @@ static bool same_owner(const struct ep_listener *x, const struct ep_listener *y)
 	       !p->proxy_kind && !q->proxy_kind;
 }
 
+/* SO_ATTACH_REUSEPORT_EBPF, _CBPF: a program picks, or refuses (reuseport_select_sock()). */
+static bool picked_by_program(struct ep_walk *w, const struct group *g,
+			      const struct ep_listener **ret)
+{
+	const struct ep_hook *program = NULL;
+
+	ep_each(m, &g->members)
+		ep_each(h, &(*m)->hooks)
+			if (!strcmp(h->kind, "reuseport") && h->may_take)
+				program = h;
+	if (!program)
+		return false;
+	*ret = g->members.v[g->members.n - 1];
+	for (size_t i = 0; i + 1 < g->members.n; i++) {
+		bool again = false;
+
+		for (size_t k = 0; k < i; k++)
+			again |= same_owner(g->members.v[k], g->members.v[i]);
+		if (again || same_owner(g->members.v[i], *ret) ||
+		    !ep_path_program(w, program, "pick the socket"))
+			continue;
+		*ret = g->members.v[i];
+		return true;
+	}
+	/* One with an id may return SK_DROP; a classic one may not. */
+	if (program->prog_id && ep_path_program(w, program, "refuse the connection"))
+		ep_w_end(w, EP_REFUSED, "refused by a program of its group of sockets");
+	return true;
+}
+
 static const struct ep_listener *pick_member(struct ep_walk *w, const struct group *g)
 {
+	const struct ep_listener *picked;
 	size_t left = g->members.n;
+
+	if (picked_by_program(w, g, &picked))
+		return picked;
 
 	for (size_t i = 0; i < g->members.n; i++) {
 		const struct ep_listener *l = g->members.v[i];
@@ -235,25 +269,13 @@ static void local_step(struct ep_walk *w, const struct ep_listener *l)
 						    l ? l->port : w->p.dport, buf));
 }
 
-static bool sk_lookup_program(struct ep_walk *w)
-{
-	ep_each(h, &w->ns->hooks)
-		if (!strcmp(h->kind, "sk_lookup") &&
-		    ep_w_unknown(w, "sk_lookup program %s may choose another socket", h->name)) {
-			ep_w_end(w, EP_UNKNOWN, "sk_lookup program %s may choose another socket",
-				 h->name);
-			return true;
-		}
-	return false;
-}
-
 void ep_w_deliver(struct ep_walk *w)
 {
 	const struct ep_listener *l;
 	const struct ep_proc *p;
 	char buf[EP_ADDRSTR];
 
-	if (sk_lookup_program(w))
+	if (!ep_path_sk_lookup(w))
 		return;
 	l = ep_listener_lookup(w);
 	if (w->ended)
@@ -267,6 +289,8 @@ void ep_w_deliver(struct ep_walk *w)
 			 ep_addrport_str(&w->p.daddr, w->p.dport, buf));
 		return;
 	}
+	if (!ep_path_socket_programs(w, l))
+		return;
 	p = holder(l);
 	w->listener = l;
 	w->receiver = p;

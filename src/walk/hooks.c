@@ -11,8 +11,8 @@
 #include <linux/netfilter_ipv4.h>
 #include <string.h>
 
-#include "walk/engine.h"
 #include "walk/names.h"
+#include "walk/path.h"
 
 struct hook_fn {
 	int32_t priority;
@@ -323,6 +323,8 @@ int ep_w_hook(struct ep_walk *w, unsigned hooknum)
 		return 1;
 	w->hooknum = hooknum;
 	w->hook = ep_hook_name(hooknum);
+	if (!ep_path_netfilter_programs(w, hooknum))
+		return 1;
 	/* nf_hook_state: what the hook does not know yet, or no more. */
 	if (hooknum == NF_INET_PRE_ROUTING || hooknum == NF_INET_LOCAL_IN ||
 	    hooknum == NF_INET_INGRESS)

@@ -58,59 +58,7 @@ bool ep_path_enter(struct ep_walk *w)
 	return !w->ended;
 }
 
-/* ---- programs that see packets before any rule, or after all ---- */
-
-static const struct {
-	const char *kind;
-	bool egress;
-} device_hooks[] = {
-	{"xdp", false},           {"tc-ingress", false}, {"tcx-ingress", false},
-	{"netfilter-bpf", false}, {"tc-egress", true},   {"tcx-egress", true},
-};
-
-static bool at_device(const struct ep_hook *h, const struct ep_link *l, bool egress)
-{
-	if (!h->may_take || (h->ifindex && h->ifindex != l->ifindex))
-		return false;
-	for (size_t i = 0; i < EP_ARRAY_SIZE(device_hooks); i++)
-		if (!strcmp(h->kind, device_hooks[i].kind))
-			return device_hooks[i].egress == egress;
-	return false;
-}
-
-/* nft's egress chains of a device are not followed. */
-static bool egress_chains(struct ep_walk *w, const struct ep_link *l)
-{
-	ep_each(t, &w->ns->nft.tables) {
-		if ((*t)->family != NFPROTO_NETDEV || (*t)->flags & NFT_TABLE_F_DORMANT)
-			continue;
-		ep_each(c, &(*t)->chains) {
-			if (!(*c)->base || (*c)->hook != NF_NETDEV_EGRESS)
-				continue;
-			ep_each(d, &(*c)->devs)
-				if (!strcmp(*d, l->name) &&
-				    ep_w_unknown(w, "egress chain %s %s may drop it", (*t)->name,
-						 (*c)->name))
-					ep_w_end(w, EP_UNKNOWN,
-						 "egress chain %s %s on %s is not followed",
-						 (*t)->name, (*c)->name, l->name);
-		}
-	}
-	return !w->ended;
-}
-
-bool ep_path_programs(struct ep_walk *w, const struct ep_link *l, bool egress)
-{
-	ep_each(h, &w->ns->hooks) {
-		const char *name = h->name && *h->name ? h->name : "program";
-
-		if (at_device(h, l, egress) &&
-		    ep_w_unknown(w, "%s %s on %s may take the packet", h->kind, name, l->name))
-			ep_w_end(w, EP_UNKNOWN, "%s %s on %s may take the packet", h->kind, name,
-				 l->name);
-	}
-	return !egress ? !w->ended : egress_chains(w, l);
-}
+/* ---- chains and services that are not followed ---- */
 
 static bool has_effect(struct ep_walk *w, struct ep_nft_chain *c)
 {

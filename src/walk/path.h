@@ -11,6 +11,16 @@
 bool ep_path_enter(struct ep_walk *w);
 /* Programs on a device that see the packet before any rule (or after them all: egress). */
 bool ep_path_programs(struct ep_walk *w, const struct ep_link *l, bool egress);
+/* programs.c: each is false if the run has ended. */
+bool ep_path_netfilter_programs(struct ep_walk *w, unsigned hooknum);
+bool ep_path_sk_lookup(struct ep_walk *w);
+/* Of the listener itself and of its cgroup. */
+bool ep_path_socket_programs(struct ep_walk *w, const struct ep_listener *l);
+/* Of the sender's cgroup: at connect(), and when the packet leaves its routing. */
+bool ep_path_connect_programs(struct ep_walk *w);
+bool ep_path_egress_programs(struct ep_walk *w);
+/* The choice whether a program does what it may. */
+bool ep_path_program(struct ep_walk *w, const struct ep_hook *h, const char *what);
 /* Chains of the bridge family at these hooks (bits NF_BR_*) are not followed: false if they may matter. */
 bool ep_path_bridge_rules(struct ep_walk *w, unsigned hooks);
 /* False if IPVS takes the packet. */

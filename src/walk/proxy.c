@@ -197,5 +197,6 @@ void ep_path_proxy(struct ep_walk *w, const struct ep_proc *proxy, const struct 
 		return;
 	}
 	w->ns = ns ? ns : w->ns;
+	w->sender = l->cgroup;
 	connect_on(w, &way->addr, target_port(way, l->port));
 }

@@ -140,6 +140,8 @@ static void loop_back(struct ep_walk *w, const struct ep_fib *f)
 		ep_w_end(w, EP_UNKNOWN, "no loopback device");
 		return;
 	}
+	if (!ep_path_programs(w, w->p.in, true) || !ep_path_programs(w, w->p.in, false))
+		return;
 	/* It brings its route along, so PREROUTING moves it no more. */
 	if (!ep_w_hook(w, NF_INET_PRE_ROUTING))
 		ep_path_input(w);
@@ -149,7 +151,7 @@ void ep_w_send(struct ep_walk *w)
 {
 	struct ep_fib f;
 
-	if (!ep_path_enter(w))
+	if (!ep_path_enter(w) || !ep_path_connect_programs(w))
 		return;
 	w->p.local_out = true;
 	if (!route_out(w, &f))
@@ -160,7 +162,8 @@ void ep_w_send(struct ep_walk *w)
 	w->out_route = NULL;
 	w->p.out = f.type == RTN_UNICAST ? f.out : ep_link_by_name(w->ns, "lo");
 	ep_path_route_step(w, &f);
-	if (!ep_path_past_ipvs(w) || ep_w_hook(w, NF_INET_POST_ROUTING))
+	if (!ep_path_past_ipvs(w) || ep_w_hook(w, NF_INET_POST_ROUTING) ||
+	    !ep_path_egress_programs(w))
 		return;
 	if (f.type == RTN_UNICAST)
 		ep_w_transmit(w, &f);

@@ -152,6 +152,7 @@ static struct ep_snapshot *build(void)
 	struct ep_netns *ns = ep_netns_add(s, 4026531840u);
 	struct ep_container *c = ep_alloc(a, sizeof(*c));
 	struct ep_proc *p = ep_alloc(a, sizeof(*p));
+	struct ep_cgroup *group = ep_alloc(a, sizeof(*group));
 	struct ep_listener *l;
 	struct ep_link *link = ep_push(a, &ns->links);
 
@@ -192,6 +193,17 @@ static struct ep_snapshot *build(void)
 	ep_addr_parse("::", &l->addr);
 	l->port = 443;
 	*ep_push(a, &l->procs) = p;
+	l->cgroup = 77;
+	*ep_push(a, &l->hooks) = (struct ep_hook){.kind = "socket-filter", .may_take = true};
+	group->id = 77;
+	group->path = "/a";
+	*ep_push(a, &group->hooks) = (struct ep_hook){.kind = "cgroup-ingress",
+						      .name = "n",
+						      .at = "/",
+						      .prog_id = 3,
+						      .family = 2,
+						      .hook = 1};
+	*ep_push(a, &s->cgroups) = group;
 	ep_source_set(s, "docker", EP_PARTIAL, "daemon is down");
 	return s;
 }
