@@ -43,7 +43,20 @@ struct ep_link {
 	int forwarding4, forwarding6, rp_filter, route_localnet, accept_local, src_valid_mark;
 	int force_forwarding6; /* Linux 6.17 */
 	int send_redirects;
+	int proxy_arp, arp_ignore, proxy_ndp;
+	uint32_t mode; /* of kind "macvlan": MACVLAN_MODE_*, "ipvlan": IPVLAN_MODE_* | EP_IPVLAN_* */
+	uint16_t vlan_id, vlan_proto; /* kind "vlan"; the protocol as an ETH_P_* */
+	bool vlan_filtering;          /* kind "bridge" */
+	int nf_call_ip, nf_call_ip6;  /* kind "bridge": IFLA_BR_NF_CALL_IPTABLES; -1 not told */
+	/* a bridge's port; blocked: in another state than BR_STATE_FORWARDING */
+	bool port_blocked, port_hairpin, port_isolated;
+	uint32_t vni; /* kind "vxlan" */
+	struct ep_addr remote;
+	bool l3_mode; /* kind "netkit" */
 };
+
+#define EP_IPVLAN_PRIVATE (1u << 16)
+#define EP_IPVLAN_VEPA    (1u << 17)
 
 struct ep_ifaddr {
 	uint32_t ifindex;
@@ -97,11 +110,12 @@ struct ep_policy { /* FRA_*: one `ip rule` */
 	uint32_t flowlabel, flowlabel_mask;
 };
 
-struct ep_neigh { /* bridge fdb and neighbour entries are not kept; static proxies are */
-	uint32_t ifindex;
+struct ep_neigh { /* what an administrator set: permanent entries, and addresses answered for */
+	uint32_t ifindex; /* of proxies: 0 all devices */
 	struct ep_addr addr;
 	uint8_t mac[6];
 	uint16_t state; /* NUD_* */
+	uint8_t flags;  /* NTF_PROXY, or 0 */
 };
 
 /* ---- verdicts and attributes ---- */
@@ -550,6 +564,7 @@ struct ep_netns {
 	const char *failed; /* why something asked for could not be read; NULL if all was */
 	EP_VEC(struct ep_link) links;
 	EP_VEC(struct ep_ifaddr) addrs;
+	EP_VEC(struct ep_neigh) neighs;
 	EP_VEC(struct ep_route) routes;
 	EP_VEC(struct ep_policy) policies;
 	EP_VEC(struct ep_hook) hooks;
@@ -567,6 +582,7 @@ struct ep_netns {
 	int route_localnet_all, accept_local_all, src_valid_mark_all, send_redirects_all;
 	int bridge_nf_call_ip, bridge_nf_call_ip6; /* net.bridge.*; -1: no br_netfilter here */
 	int tcp_l3mdev_accept, fwmark_reflect;
+	int proxy_arp_all, arp_ignore_all, proxy_ndp_all;
 	int conntrack_count; /* net.netfilter.nf_conntrack_count; -1 unknown */
 	int tracked[2];      /* the walk's: is conntrack on for IPv4, IPv6; never saved */
 	void *fib;           /* the walk's index over routes, made on demand; never saved */

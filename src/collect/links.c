@@ -30,15 +30,6 @@ struct dump {
 
 /* ---- one link ---- */
 
-static uint32_t u32_of(const struct ep_nla *at, uint32_t dflt)
-{
-	uint32_t v = dflt;
-
-	if (at->data && at->len >= sizeof(v))
-		memcpy(&v, at->data, sizeof(v));
-	return v;
-}
-
 static int conf_at(const struct ep_nla *at, unsigned index)
 {
 	int32_t v;
@@ -74,6 +65,8 @@ static int parse_af_spec(const struct ep_nla *spec, struct ep_link *l)
 		l->accept_local = conf_at(&tb[IFLA_INET_CONF], IPV4_DEVCONF_ACCEPT_LOCAL - 1);
 		l->src_valid_mark = conf_at(&tb[IFLA_INET_CONF], IPV4_DEVCONF_SRC_VMARK - 1);
 		l->route_localnet = conf_at(&tb[IFLA_INET_CONF], IPV4_DEVCONF_ROUTE_LOCALNET - 1);
+		l->proxy_arp = conf_at(&tb[IFLA_INET_CONF], IPV4_DEVCONF_PROXY_ARP - 1);
+		l->arp_ignore = conf_at(&tb[IFLA_INET_CONF], IPV4_DEVCONF_ARP_IGNORE - 1);
 	}
 	if (!r && af[AF_INET6].data) {
 		r = ep_nla_table(af[AF_INET6].data, af[AF_INET6].len, inet6, IFLA_INET6_CONF + 1,
@@ -81,39 +74,11 @@ static int parse_af_spec(const struct ep_nla *spec, struct ep_link *l)
 		if (!r)
 			l->forwarding6 = conf_at(&tb[IFLA_INET6_CONF], DEVCONF_FORWARDING);
 		if (!r)
+			l->proxy_ndp = conf_at(&tb[IFLA_INET6_CONF], DEVCONF_PROXY_NDP);
+		if (!r)
 			l->force_forwarding6 =
 				conf_at(&tb[IFLA_INET6_CONF], EP_DEVCONF_FORCE_FORWARDING);
 	}
-	return r;
-}
-
-static int parse_info(struct ep_arena *a, const struct ep_nla *info, struct ep_link *l)
-{
-	static const struct ep_nla_policy policy[IFLA_INFO_SLAVE_KIND + 1] = {
-		[IFLA_INFO_KIND] = EP_NLA_MAX(64),
-		[IFLA_INFO_DATA] = EP_NLA_NEST,
-		[IFLA_INFO_SLAVE_KIND] = EP_NLA_MAX(64),
-	};
-	static const struct ep_nla_policy vrf[IFLA_VRF_TABLE + 1] = {[IFLA_VRF_TABLE] =
-									     EP_NLA_NUM(4)};
-	struct ep_nla tb[IFLA_INFO_SLAVE_KIND + 1], vtb[IFLA_VRF_TABLE + 1];
-	const char *s;
-	int r;
-
-	if (!info->data)
-		return 0;
-	r = ep_nla_table(info->data, info->len, policy, IFLA_INFO_SLAVE_KIND + 1, tb);
-	if (r)
-		return r;
-	s = ep_nla_str(a, &tb[IFLA_INFO_KIND]);
-	l->kind = s ? s : "";
-	s = ep_nla_str(a, &tb[IFLA_INFO_SLAVE_KIND]);
-	l->master_kind = s ? s : "";
-	if (strcmp(l->kind, "vrf") || !tb[IFLA_INFO_DATA].data)
-		return 0;
-	r = ep_nla_table(tb[IFLA_INFO_DATA].data, tb[IFLA_INFO_DATA].len, vrf, IFLA_VRF_TABLE + 1,
-			 vtb);
-	l->vrf_table = r ? 0 : u32_of(&vtb[IFLA_VRF_TABLE], 0);
 	return r;
 }
 
@@ -128,7 +93,7 @@ static int parse_xdp(const struct ep_nla *xdp, struct ep_link *l)
 		return 0;
 	r = ep_nla_table(xdp->data, xdp->len, policy, IFLA_XDP_PROG_ID + 1, tb);
 	if (!r)
-		l->xdp_prog = u32_of(&tb[IFLA_XDP_PROG_ID], 0);
+		l->xdp_prog = ep_rtnl_u32(&tb[IFLA_XDP_PROG_ID], 0);
 	return r;
 }
 
@@ -153,7 +118,12 @@ int ep_rtnl_link(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsgh
 			    .route_localnet = -1,
 			    .accept_local = -1,
 			    .send_redirects = -1,
-			    .src_valid_mark = -1};
+			    .src_valid_mark = -1,
+			    .proxy_arp = -1,
+			    .arp_ignore = -1,
+			    .proxy_ndp = -1,
+			    .nf_call_ip = -1,
+			    .nf_call_ip6 = -1};
 	int r;
 
 	if (!m || nlh->nlmsg_type != RTM_NEWLINK)
@@ -165,16 +135,16 @@ int ep_rtnl_link(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsgh
 	l.ifindex = (uint32_t)m->ifi_index;
 	l.flags = m->ifi_flags;
 	l.type = m->ifi_type;
-	l.master = u32_of(&tb[IFLA_MASTER], 0);
-	l.group = u32_of(&tb[IFLA_GROUP], 0);
-	l.mtu = u32_of(&tb[IFLA_MTU], 0);
-	l.peer_ifindex = u32_of(&tb[IFLA_LINK], 0);
+	l.master = ep_rtnl_u32(&tb[IFLA_MASTER], 0);
+	l.group = ep_rtnl_u32(&tb[IFLA_GROUP], 0);
+	l.mtu = ep_rtnl_u32(&tb[IFLA_MTU], 0);
+	l.peer_ifindex = ep_rtnl_u32(&tb[IFLA_LINK], 0);
 	if (tb[IFLA_ADDRESS].data && tb[IFLA_ADDRESS].len == sizeof(l.mac))
 		memcpy(l.mac, tb[IFLA_ADDRESS].data, sizeof(l.mac));
-	r = parse_info(s->arena, &tb[IFLA_LINKINFO], &l);
+	r = ep_rtnl_link_info(s->arena, &tb[IFLA_LINKINFO], &l);
 	r = r ? r : parse_af_spec(&tb[IFLA_AF_SPEC], &l);
 	r = r ? r : parse_xdp(&tb[IFLA_XDP], &l);
-	*ret_nsid = (int32_t)u32_of(&tb[IFLA_LINK_NETNSID], (uint32_t)-1);
+	*ret_nsid = (int32_t)ep_rtnl_u32(&tb[IFLA_LINK_NETNSID], (uint32_t)-1);
 	if (l.peer_ifindex && *ret_nsid < 0)
 		l.peer_netns = ns->ino;
 	if (!r)
@@ -221,7 +191,7 @@ int ep_rtnl_addr(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsgh
 	i.addr = ep_addr_of(at->data, (uint8_t)at->len);
 	i.plen = m->ifa_prefixlen;
 	i.scope = m->ifa_scope;
-	i.flags = u32_of(&tb[IFA_FLAGS], m->ifa_flags);
+	i.flags = ep_rtnl_u32(&tb[IFA_FLAGS], m->ifa_flags);
 	*ep_push(s->arena, &ns->addrs) = i;
 	return 0;
 }
@@ -245,7 +215,7 @@ static int on_nsid(const struct nlmsghdr *nlh, void *ctx)
 		return 0;
 	if (!ep_nla_table((const char *)NLMSG_DATA(nlh) + head, nlh->nlmsg_len - NLMSG_LENGTH(head),
 			  policy, NETNSA_NSID + 1, tb))
-		*(int32_t *)ctx = (int32_t)u32_of(&tb[NETNSA_NSID], (uint32_t)-1);
+		*(int32_t *)ctx = (int32_t)ep_rtnl_u32(&tb[NETNSA_NSID], (uint32_t)-1);
 	return 0;
 }
 
@@ -314,6 +284,9 @@ static const struct {
 	{"/proc/sys/net/ipv4/tcp_l3mdev_accept", offsetof(struct ep_netns, tcp_l3mdev_accept)},
 	{"/proc/sys/net/netfilter/nf_conntrack_count", offsetof(struct ep_netns, conntrack_count)},
 	{"/proc/sys/net/ipv4/fwmark_reflect", offsetof(struct ep_netns, fwmark_reflect)},
+	{"/proc/sys/net/ipv4/conf/all/proxy_arp", offsetof(struct ep_netns, proxy_arp_all)},
+	{"/proc/sys/net/ipv4/conf/all/arp_ignore", offsetof(struct ep_netns, arp_ignore_all)},
+	{"/proc/sys/net/ipv6/conf/all/proxy_ndp", offsetof(struct ep_netns, proxy_ndp_all)},
 };
 
 static int read_sysctls(struct ep_netns *ns)
@@ -349,6 +322,8 @@ static int read_all(struct dump *d, int fd)
 	r = ep_rtnl_dump(fd, RTM_GETLINK, sizeof(struct ifinfomsg), AF_UNSPEC, on_link, d);
 	if (!r)
 		r = ep_rtnl_dump(fd, RTM_GETADDR, sizeof(struct ifaddrmsg), AF_UNSPEC, on_addr, d);
+	if (!r)
+		r = ep_rtnl_neighs(d->s, d->ns, fd);
 	if (!r && d->peers)
 		resolve_peers(d, fd);
 	return r;

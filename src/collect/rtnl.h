@@ -16,12 +16,19 @@ int ep_rtnl_attrs(const struct nlmsghdr *nlh, size_t head, const struct ep_nla_p
 /* Each takes one message into ns; -EBADMSG if it is malformed. */
 int ep_rtnl_link(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh,
 		 int32_t *ret_nsid) EP_MUST;
+/* link_info.c: IFLA_LINKINFO, what a device of its kind is like; and the number in an attribute. */
+int ep_rtnl_link_info(struct ep_arena *a, const struct ep_nla *info, struct ep_link *l) EP_MUST;
+uint32_t ep_rtnl_u32(const struct ep_nla *at, uint32_t dflt);
 int ep_rtnl_addr(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh) EP_MUST;
 /* One RTM_NEWROUTE of IPv4 or IPv6. */
 int ep_rtnl_route_decode(struct ep_arena *a, const struct nlmsghdr *nlh,
 			 struct ep_route *ret) EP_MUST;
 int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh) EP_MUST;
 int ep_rtnl_policy(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh) EP_MUST;
+
+/* neighs.c: one message of a dump of neighbours or of proxies; and both dumps. */
+int ep_rtnl_neigh(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh) EP_MUST;
+int ep_rtnl_neighs(struct ep_snapshot *s, struct ep_netns *ns, int fd) EP_MUST;
 
 /* hooks.c: the IPVS service that a line of /proc/net/ip_vs names ("TCP 10.96.0.1:443", "FWM 100"). */
 const char *ep_ipvs_service(struct ep_arena *a, const char *line, size_t len);

@@ -45,11 +45,20 @@ REC(rec_link, link_t_, F(U32, link_t_, ifindex), F(STR, link_t_, name), F(STR, l
     F(U32, link_t_, vrf_table), F(U32, link_t_, xdp_prog), F(INT, link_t_, forwarding4),
     F(INT, link_t_, forwarding6), F(INT, link_t_, rp_filter), F(INT, link_t_, route_localnet),
     F(INT, link_t_, accept_local), F(INT, link_t_, src_valid_mark),
-    F(INT, link_t_, force_forwarding6), F(INT, link_t_, send_redirects));
+    F(INT, link_t_, force_forwarding6), F(INT, link_t_, send_redirects), F(INT, link_t_, proxy_arp),
+    F(INT, link_t_, arp_ignore), F(INT, link_t_, proxy_ndp), F(U32, link_t_, mode),
+    F(U16, link_t_, vlan_id), F(U16, link_t_, vlan_proto), F(BOOL, link_t_, vlan_filtering),
+    F(INT, link_t_, nf_call_ip), F(INT, link_t_, nf_call_ip6), F(BOOL, link_t_, port_blocked),
+    F(BOOL, link_t_, port_hairpin), F(BOOL, link_t_, port_isolated), F(U32, link_t_, vni),
+    F(ADDR, link_t_, remote), F(BOOL, link_t_, l3_mode));
 
 typedef struct ep_ifaddr ifaddr_t;
 REC(rec_ifaddr, ifaddr_t, F(U32, ifaddr_t, ifindex), F(ADDR, ifaddr_t, addr), F(U8, ifaddr_t, plen),
     F(U8, ifaddr_t, scope), F(U32, ifaddr_t, flags));
+
+typedef struct ep_neigh neigh_t;
+REC(rec_neigh, neigh_t, F(U32, neigh_t, ifindex), F(ADDR, neigh_t, addr),
+    FSIZE(FIXED, neigh_t, mac), F(U16, neigh_t, state), F(U8, neigh_t, flags));
 
 typedef struct ep_nexthop nexthop_t;
 REC(rec_nexthop, nexthop_t, F(ADDR, nexthop_t, gw), F(U32, nexthop_t, ifindex),
@@ -239,18 +248,20 @@ REC(rec_listener, listener_t, F(U64, listener_t, netns), F(ADDR, listener_t, add
 typedef struct ep_netns netns_t;
 REC(rec_netns, netns_t, F(U64, netns_t, ino), F(STR, netns_t, name), F(INT, netns_t, pid),
     F(U32, netns_t, have), F(STR, netns_t, failed), FREC(VEC, netns_t, links, rec_link),
-    FREC(VEC, netns_t, addrs, rec_ifaddr), FREC(VEC, netns_t, routes, rec_route),
-    FREC(VEC, netns_t, policies, rec_policy), FREC(VEC, netns_t, hooks, rec_hook),
-    FREC(VEC, netns_t, hook_fns, rec_hook_fn), FREC(PVEC, netns_t, ipsets, rec_ipset),
-    FREC(PVEC, netns_t, recents, rec_recent), FREC(PVEC, netns_t, hashlimits, rec_hashlimit),
-    FREC(PVEC, netns_t, accts, rec_acct), FREC(REC, netns_t, conns, rec_conns),
-    FREC(REC, netns_t, nft, rec_nft), FREC(REC, netns_t, xt, rec_xt), F(INT, netns_t, ip_forward),
-    F(INT, netns_t, forwarding6_all), F(INT, netns_t, rp_filter_all),
-    F(INT, netns_t, route_localnet_all), F(INT, netns_t, accept_local_all),
-    F(INT, netns_t, src_valid_mark_all), F(INT, netns_t, send_redirects_all),
-    F(INT, netns_t, bridge_nf_call_ip), F(INT, netns_t, bridge_nf_call_ip6),
-    F(INT, netns_t, conntrack_count), F(INT, netns_t, tcp_l3mdev_accept),
-    F(INT, netns_t, fwmark_reflect));
+    FREC(VEC, netns_t, addrs, rec_ifaddr), FREC(VEC, netns_t, neighs, rec_neigh),
+    FREC(VEC, netns_t, routes, rec_route), FREC(VEC, netns_t, policies, rec_policy),
+    FREC(VEC, netns_t, hooks, rec_hook), FREC(VEC, netns_t, hook_fns, rec_hook_fn),
+    FREC(PVEC, netns_t, ipsets, rec_ipset), FREC(PVEC, netns_t, recents, rec_recent),
+    FREC(PVEC, netns_t, hashlimits, rec_hashlimit), FREC(PVEC, netns_t, accts, rec_acct),
+    FREC(REC, netns_t, conns, rec_conns), FREC(REC, netns_t, nft, rec_nft),
+    FREC(REC, netns_t, xt, rec_xt), F(INT, netns_t, ip_forward), F(INT, netns_t, forwarding6_all),
+    F(INT, netns_t, rp_filter_all), F(INT, netns_t, route_localnet_all),
+    F(INT, netns_t, accept_local_all), F(INT, netns_t, src_valid_mark_all),
+    F(INT, netns_t, send_redirects_all), F(INT, netns_t, bridge_nf_call_ip),
+    F(INT, netns_t, bridge_nf_call_ip6), F(INT, netns_t, conntrack_count),
+    F(INT, netns_t, tcp_l3mdev_accept), F(INT, netns_t, fwmark_reflect),
+    F(INT, netns_t, proxy_arp_all), F(INT, netns_t, arp_ignore_all),
+    F(INT, netns_t, proxy_ndp_all));
 
 /* Containers before processes before listeners: later ones refer to earlier ones. */
 typedef struct ep_snapshot snapshot_t;

@@ -59,8 +59,16 @@ struct ep_pkt {
 	struct ep_addr gw;              /* next hop, once routed; len 0 before */
 	const struct ep_link *sk_in; /* what a socket lookup takes for it, if not in: inet_iif() */
 	const struct ep_link *slave; /* where it really came in, if in is its VRF; else NULL */
-	uint8_t pkttype;             /* PACKET_HOST… as seen in the present namespace */
-	bool local_out; /* sent by this host's process (socket known: uid unknown unless root) */
+	/* the frame's addresses; of a packet that no device has had yet, or of no Ethernet, none */
+	bool framed;
+	struct ep_val smac, dmac;
+	/* nf_bridge_info: br_netfilter shows a bridged packet to the rules for IP */
+	bool br_nf;
+	const struct ep_link *phys_in, *phys_out; /* the bridge's ports; NULL if none yet */
+	bool prerouted;  /* PREROUTING has been, in the bridge: ip_sabotage_in() */
+	bool broute;     /* a bridge's rule wants it routed by the port */
+	uint8_t pkttype; /* PACKET_HOST… as seen in the present namespace */
+	bool local_out;  /* sent by this host's process (socket known: uid unknown unless root) */
 	/* TPROXY chose a listener: deliver to it, whatever the destination */
 	const struct ep_listener *tproxy;
 };
@@ -95,9 +103,12 @@ struct ep_walk {
 	const struct ep_without *without;
 	struct ep_netns *ns; /* where the packet is */
 	struct ep_pkt p;
-	struct ep_fib *out_route; /* of a packet that a process sends; NULL otherwise */
-	const char *hook;         /* name of the hook that runs */
-	unsigned hooknum;         /* NF_INET_* of it */
+	struct ep_fib *out_route;     /* of a packet that a process sends; NULL otherwise */
+	const struct ep_link *bridge; /* that the frame crosses */
+	unsigned bridged;             /* enum ep_bridged */
+	const char *hook;             /* name of the hook that runs */
+	unsigned hooknum;             /* NF_INET_* of it */
+	bool bridging;                /* it is one of the bridge family, and hooknum an NF_BR_* */
 	EP_VEC(struct ep_var) vars;
 	EP_VEC(struct ep_step) steps;
 	EP_VEC(const struct ep_proc *) via;
@@ -173,6 +184,9 @@ char *ep_w_sprintf(struct ep_walk *w, const char *fmt, ...) EP_PRINTF(2, 3);
 /* ---- hooks (hooks.c): 0 go on; 1 the run has ended (dropped, rejected, stolen, unknown) ---- */
 
 int ep_w_hook(struct ep_walk *w, unsigned hooknum); /* NF_INET_PRE_ROUTING… in w->ns for w->p */
+#define EP_HOOK_EGRESS (NF_INET_NUMHOOKS + 1)       /* of a device: netdev chains alone */
+/* Chains of the bridge family at NF_BR_*, between the ports w->p.in and w->p.out. */
+int ep_w_hook_bridge(struct ep_walk *w, unsigned hooknum);
 
 /* Are connections of this family tracked in w->ns? Without, no chain of type nat runs. (tracked.c) */
 bool ep_w_tracked(struct ep_walk *w);

@@ -7,10 +7,12 @@
 #include <netinet/in.h>
 #include <limits.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
 #include <string.h>
 
+#include "walk/link.h"
 #include "walk/names.h"
 #include "walk/path.h"
 
@@ -19,6 +21,7 @@ struct hook_fn {
 	struct ep_nft_chain *nft;
 	const struct ep_xt_table *xt;
 	bool conntrack, nat; /* the two functions of conntrack itself */
+	bool br_nf;          /* br_netfilter's */
 };
 
 typedef EP_VEC(struct hook_fn) hook_fns;
@@ -45,7 +48,7 @@ static bool family_fits(const struct ep_walk *w, uint8_t family)
 	return family == NFPROTO_INET || family == (w->p.alen == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
 }
 
-static bool on_device(const struct ep_walk *w, const struct ep_nft_chain *c)
+static bool on_device(const struct ep_nft_chain *c, const struct ep_link *l)
 {
 	if (!c->devs.n)
 		return true;
@@ -53,8 +56,7 @@ static bool on_device(const struct ep_walk *w, const struct ep_nft_chain *c)
 		size_t n = strlen(*d);
 		bool prefix = n && (*d)[n - 1] == '*'; /* Linux 6.16: device name wildcards */
 
-		if (w->p.in &&
-		    (prefix ? !strncmp(*d, w->p.in->name, n - 1) : !strcmp(*d, w->p.in->name)))
+		if (l && (prefix ? !strncmp(*d, l->name, n - 1) : !strcmp(*d, l->name)))
 			return true;
 	}
 	return false;
@@ -64,11 +66,16 @@ static bool chain_here(const struct ep_walk *w, const struct ep_nft_chain *c, un
 {
 	if (!c->base || c->table->flags & NFT_TABLE_F_DORMANT)
 		return false;
+	if (w->bridging)
+		return c->table->family == NFPROTO_BRIDGE && c->hook == hooknum;
 	if (hooknum == NF_INET_INGRESS && c->table->family == NFPROTO_NETDEV)
-		return c->hook == NF_NETDEV_INGRESS && on_device(w, c);
+		return c->hook == NF_NETDEV_INGRESS && on_device(c, w->p.in);
+	if (hooknum == EP_HOOK_EGRESS)
+		return c->table->family == NFPROTO_NETDEV && c->hook == NF_NETDEV_EGRESS &&
+		       on_device(c, w->p.out);
 	if (!family_fits(w, c->table->family) || c->hook != hooknum)
 		return false;
-	return hooknum != NF_INET_INGRESS || on_device(w, c);
+	return hooknum != NF_INET_INGRESS || on_device(c, w->p.in);
 }
 
 static bool is_nat(const struct ep_nft_chain *c)
@@ -97,6 +104,7 @@ static bool nat_present(const struct ep_walk *w)
 static void gather(struct ep_walk *w, unsigned hooknum, hook_fns *fns, hook_fns *nats)
 {
 	uint8_t af = w->p.alen == 4 ? AF_INET : AF_INET6;
+	int32_t priority;
 
 	ep_each(t, &w->ns->nft.tables) {
 		ep_each(c, &(*t)->chains) {
@@ -104,6 +112,12 @@ static void gather(struct ep_walk *w, unsigned hooknum, hook_fns *fns, hook_fns 
 				*ep_push(w->arena, is_nat(*c) ? nats : fns) =
 					(struct hook_fn){.priority = (*c)->priority, .nft = *c};
 		}
+	}
+	if (w->bridging) {
+		if (ep_bridge_nf_at(w, hooknum, &priority))
+			*ep_push(w->arena, fns) =
+				(struct hook_fn){.priority = priority, .br_nf = true};
+		return;
 	}
 	ep_each(t, &w->ns->xt.tables) {
 		if (hooknum >= NF_INET_NUMHOOKS || (*t)->family != af ||
@@ -153,7 +167,7 @@ static const char *fn_name(struct ep_walk *w, const struct hook_fn *f)
 				    f->nft->table->name, f->nft->name);
 	if (f->xt)
 		return ep_w_sprintf(w, "legacy %s", f->xt->name);
-	return f->nat ? "nat" : "conntrack";
+	return f->nat ? "nat" : f->br_nf ? "br_netfilter" : "conntrack";
 }
 
 /* Its place among the functions that were listed for the hook; -1 if it is not there. */
@@ -284,7 +298,7 @@ static bool routed_anew(struct ep_walk *w, const struct hook_fn *f, const struct
 {
 	bool other = !ep_addr_eq(daddr, &w->p.daddr);
 
-	if (w->hooknum != NF_INET_LOCAL_OUT || w->ended)
+	if (w->hooknum != NF_INET_LOCAL_OUT || w->bridging || w->ended)
 		return true;
 	if ((f->xt && !strcmp(f->xt->name, "mangle")) ||
 	    (f->nft && f->nft->type && !strcmp(f->nft->type, "route")))
@@ -292,17 +306,31 @@ static bool routed_anew(struct ep_walk *w, const struct hook_fn *f, const struct
 	return !f->nat || !other || ep_w_reroute(w);
 }
 
+static enum ep_ret run_one(struct ep_walk *w, const struct hook_fn *f, hook_fns *nats)
+{
+	if (f->conntrack) {
+		start_tracking(w);
+		return EP_RET_ACCEPT;
+	}
+	if (f->br_nf)
+		return ep_bridge_nf(w, w->hooknum);
+	return f->nat ? run_nat(w, nats) : run_fn(w, f);
+}
+
 static enum ep_ret run_all(struct ep_walk *w, hook_fns *fns, hook_fns *nats)
 {
+	bool passed = false;
+
 	ep_each(f, fns) {
 		struct ep_addr daddr = w->p.daddr;
 		uint32_t mark = w->p.mark;
-		enum ep_ret r = EP_RET_ACCEPT;
+		enum ep_ret r;
 
-		if (f->conntrack)
-			start_tracking(w);
-		else
-			r = f->nat ? run_nat(w, nats) : run_fn(w, f);
+		/* br_nf_hook_thresh(): what stands at br_netfilter's own priority behind it is left out */
+		if (passed && f->priority == NF_BR_PRI_BRNF && w->hooknum != NF_BR_PRE_ROUTING)
+			continue;
+		passed |= f->br_nf;
+		r = run_one(w, f, nats);
 		if (w->ended)
 			return EP_RET_ENDED;
 		if (r == EP_RET_DROP || r == EP_RET_ENDED)
@@ -313,31 +341,47 @@ static enum ep_ret run_all(struct ep_walk *w, hook_fns *fns, hook_fns *nats)
 	return EP_RET_ACCEPT;
 }
 
+static int run_hook(struct ep_walk *w, unsigned hooknum, bool bridging)
+{
+	const char *outer = w->hook;
+	unsigned outer_num = w->hooknum;
+	bool outer_bridging = w->bridging;
+	hook_fns fns = {}, nats = {};
+
+	w->hooknum = hooknum;
+	w->hook = ep_hook_name(hooknum);
+	w->bridging = bridging;
+	if (!bridging)
+		ep_path_netfilter_programs(w, hooknum);
+	gather(w, hooknum, &fns, &nats);
+	sort_fns(w, &fns);
+	if (!w->ended && run_all(w, &fns, &nats) == EP_RET_DROP)
+		end_dropped(w);
+	w->hook = outer;
+	w->hooknum = outer_num;
+	w->bridging = outer_bridging;
+	return w->ended;
+}
+
 int ep_w_hook(struct ep_walk *w, unsigned hooknum)
 {
 	const struct ep_link *in = w->p.in, *out = w->p.out;
-	hook_fns fns = {}, nats = {};
-	enum ep_ret r;
 
 	if (w->ended)
-		return 1;
-	w->hooknum = hooknum;
-	w->hook = ep_hook_name(hooknum);
-	if (!ep_path_netfilter_programs(w, hooknum))
 		return 1;
 	/* nf_hook_state: what the hook does not know yet, or no more. */
 	if (hooknum == NF_INET_PRE_ROUTING || hooknum == NF_INET_LOCAL_IN ||
 	    hooknum == NF_INET_INGRESS)
 		w->p.out = NULL;
-	if (hooknum == NF_INET_LOCAL_OUT)
+	if (hooknum == NF_INET_LOCAL_OUT || hooknum == EP_HOOK_EGRESS)
 		w->p.in = NULL;
-	gather(w, hooknum, &fns, &nats);
-	sort_fns(w, &fns);
-	r = run_all(w, &fns, &nats);
-	if (r == EP_RET_DROP)
-		end_dropped(w);
+	run_hook(w, hooknum, false);
 	w->p.in = in;
 	w->p.out = out;
-	w->hook = NULL;
 	return w->ended;
+}
+
+int ep_w_hook_bridge(struct ep_walk *w, unsigned hooknum)
+{
+	return w->ended || run_hook(w, hooknum, true);
 }

@@ -2,7 +2,7 @@
 /* Words of the result, and what a rule reference points at. */
 #include <linux/netfilter.h>
 
-#include "edgepath/walk.h"
+#include "walk/engine.h"
 #include "walk/names.h"
 
 const char *ep_verdict_name(enum ep_outcome_verdict v)
@@ -71,9 +71,13 @@ const char *ep_family_name(uint8_t nfproto)
 const char *ep_hook_name(unsigned hooknum)
 {
 	static const char *const names[] = {
-		[NF_INET_PRE_ROUTING] = "prerouting",   [NF_INET_LOCAL_IN] = "input",
-		[NF_INET_FORWARD] = "forward",          [NF_INET_LOCAL_OUT] = "output",
-		[NF_INET_POST_ROUTING] = "postrouting", [NF_INET_INGRESS] = "ingress",
+		[NF_INET_PRE_ROUTING] = "prerouting",
+		[NF_INET_LOCAL_IN] = "input",
+		[NF_INET_FORWARD] = "forward",
+		[NF_INET_LOCAL_OUT] = "output",
+		[NF_INET_POST_ROUTING] = "postrouting",
+		[NF_INET_INGRESS] = "ingress",
+		[EP_HOOK_EGRESS] = "egress",
 	};
 
 	return hooknum < EP_ARRAY_SIZE(names) ? names[hooknum] : "?";

@@ -45,6 +45,10 @@ enum meta_kind {
 	META_SDIF,
 	META_SDIFNAME,
 	META_LENGTH,
+	META_BRIDGE_IN,
+	META_BRIDGE_OUT,
+	META_BRIDGE_PVID,
+	META_BRIDGE_VPROTO,
 };
 
 static const struct {
@@ -70,8 +74,8 @@ static const struct {
 	{NFT_META_SECMARK, META_CONST32, 0, NULL},
 	{NFT_META_NFPROTO, META_NFPROTO, 0, NULL},
 	{NFT_META_L4PROTO, META_CONST8, IPPROTO_TCP, NULL},
-	{NFT_META_BRI_IIFNAME, META_BREAK, 0, NULL},
-	{NFT_META_BRI_OIFNAME, META_BREAK, 0, NULL},
+	{NFT_META_BRI_IIFNAME, META_BRIDGE_IN, 0, NULL},
+	{NFT_META_BRI_OIFNAME, META_BRIDGE_OUT, 0, NULL},
 	{NFT_META_PKTTYPE, META_PKTTYPE, 0, NULL},
 	{NFT_META_CPU, META_CPU, 0, NULL},
 	{NFT_META_IIFGROUP, META_IN_GROUP, 0, NULL},
@@ -81,8 +85,8 @@ static const struct {
 	{NFT_META_SECPATH, META_CONST8, 0, NULL},
 	{NFT_META_IIFKIND, META_IN_KIND, 0, NULL},
 	{NFT_META_OIFKIND, META_OUT_KIND, 0, NULL},
-	{NFT_META_BRI_IIFPVID, META_BREAK, 0, NULL},
-	{NFT_META_BRI_IIFVPROTO, META_BREAK, 0, NULL},
+	{NFT_META_BRI_IIFPVID, META_BRIDGE_PVID, 0, NULL},
+	{NFT_META_BRI_IIFVPROTO, META_BRIDGE_VPROTO, 0, NULL},
 	{NFT_META_TIME_NS, META_TIME, 0, NULL},
 	{NFT_META_TIME_DAY, META_DAY, 0, NULL},
 	{NFT_META_TIME_HOUR, META_HOUR, 0, NULL},
@@ -106,6 +110,8 @@ static enum ep_nft_next store_link(struct ep_nft_vm *vm, const struct ep_expr *e
 	const struct ep_link *l = out ? vm->w->p.out : vm->w->p.in;
 	struct ep_regs *r = &vm->regs;
 
+	if (kind == META_IN_TYPE && vm->w->hooknum == EP_HOOK_EGRESS)
+		l = vm->w->p.out; /* so that rules on Ethernet addresses fit there */
 	switch (kind) {
 	case META_IN_INDEX:
 	case META_OUT_INDEX:
@@ -135,6 +141,37 @@ static enum ep_nft_next store_open(struct ep_nft_vm *vm, const struct ep_expr *e
 	return ep_nft_stored(vm, e, ep_reg_val(&vm->regs, dreg, &v, bytes, true));
 }
 
+/* nft_meta_bridge.c: of the ports' bridges; some kernels have no such keys. */
+static enum ep_nft_next store_bridge(struct ep_nft_vm *vm, const struct ep_expr *e,
+				     enum meta_kind kind, uint64_t dreg)
+{
+	struct ep_walk *w = vm->w;
+	const struct ep_link *port = kind == META_BRIDGE_OUT ? w->p.out : w->p.in;
+	const struct ep_link *bridge =
+		port && port->master ? ep_link_by_index(w->ns, port->master) : NULL;
+
+	if (bridge && strcmp(bridge->kind, "bridge"))
+		bridge = NULL;
+	if (kind == META_BRIDGE_IN || kind == META_BRIDGE_OUT)
+		return ep_nft_stored(vm, e,
+				     ep_reg_name(&vm->regs, dreg, bridge ? bridge->name : ""));
+	if (!bridge || !bridge->vlan_filtering)
+		return EP_NFT_BREAK;
+	return store_open(
+		vm, e, dreg,
+		kind == META_BRIDGE_PVID ? "the port's VLAN" : "the bridge's VLAN protocol", 2);
+}
+
+/* nf_hook_state.pf; ingress chains of the inet family have the packet's own. */
+static uint8_t protocol_of(const struct ep_nft_vm *vm)
+{
+	uint8_t family = vm->chain->table->family;
+
+	if (family == NFPROTO_BRIDGE || family == NFPROTO_NETDEV)
+		return family;
+	return vm->w->p.alen == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+}
+
 static enum ep_nft_next load_meta(struct ep_nft_vm *vm, const struct ep_expr *e, unsigned i)
 {
 	uint64_t dreg = ep_attr_num(e, NFTA_META_DREG, ~0ull);
@@ -162,7 +199,7 @@ static enum ep_nft_next load_meta(struct ep_nft_vm *vm, const struct ep_expr *e,
 					       w->p.pkttype == PACKET_LOOPBACK ? PACKET_HOST :
 										 w->p.pkttype));
 	case META_NFPROTO:
-		return ep_nft_stored(vm, e, ep_reg_u8(r, dreg, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6));
+		return ep_nft_stored(vm, e, ep_reg_u8(r, dreg, protocol_of(vm)));
 	case META_PROTOCOL:
 		return ep_nft_stored(vm, e, ep_reg_u16(r, dreg, htons(v4 ? ETH_P_IP : ETH_P_IPV6)));
 	case META_CPU:
@@ -185,6 +222,11 @@ static enum ep_nft_next load_meta(struct ep_nft_vm *vm, const struct ep_expr *e,
 		return ep_nft_stored(vm, e, ep_reg_val(r, dreg, &v, 2, true));
 	case META_BREAK:
 		return EP_NFT_BREAK;
+	case META_BRIDGE_IN:
+	case META_BRIDGE_OUT:
+	case META_BRIDGE_PVID:
+	case META_BRIDGE_VPROTO:
+		return store_bridge(vm, e, meta_keys[i].kind, dreg);
 	default:
 		return store_link(vm, e, meta_keys[i].kind, dreg);
 	}

@@ -11,7 +11,7 @@
 
 #include "walk/nft.h"
 
-enum field_source { F_CONST, F_OPEN, F_SADDR, F_DADDR, F_SPORT, F_DPORT };
+enum field_source { F_CONST, F_OPEN, F_SADDR, F_DADDR, F_SPORT, F_DPORT, F_SMAC, F_DMAC };
 
 struct field {
 	uint8_t off, len;
@@ -45,8 +45,7 @@ static const struct field tcp[] = {
 	{14, 2, F_OPEN, {}, "tcp window"},  {16, 2, F_OPEN, {}, "tcp checksum"},
 	{18, 2, F_CONST, {}, NULL},         {}};
 
-static const struct field ether[] = {
-	{0, 6, F_OPEN, {}, "ether daddr"}, {6, 6, F_OPEN, {}, "ether saddr"}, {}};
+static const struct field ether[] = {{0, 6, F_DMAC, {}, NULL}, {6, 6, F_SMAC, {}, NULL}, {}};
 
 static const struct field *find(const struct field *h, unsigned off)
 {
@@ -66,6 +65,10 @@ static struct ep_byte load_byte(struct ep_walk *w, const struct field *f, unsign
 		return ep_byte_of(&w->p.saddr, f->len, i);
 	case F_SPORT:
 		return ep_byte_of(&w->p.sport, f->len, i);
+	case F_SMAC:
+		return ep_byte_of(&w->p.smac, f->len, i);
+	case F_DMAC:
+		return ep_byte_of(&w->p.dmac, f->len, i);
 	case F_OPEN:
 		v = ep_w_unknown_val(w, f->what, f->len * 8u);
 		return ep_byte_of(&v, f->len, i);
@@ -83,11 +86,9 @@ static struct ep_byte load_byte(struct ep_walk *w, const struct field *f, unsign
 
 static const struct field *header(const struct ep_walk *w, uint64_t base)
 {
-	const struct ep_link *l = w->p.in;
-
 	switch (base) {
 	case NFT_PAYLOAD_LL_HEADER:
-		return l && l->type == ARPHRD_ETHER ? ether : NULL;
+		return w->p.framed ? ether : NULL;
 	case NFT_PAYLOAD_NETWORK_HEADER:
 		return w->p.alen == 4 ? ipv4 : ipv6;
 	case NFT_PAYLOAD_TRANSPORT_HEADER:
@@ -132,6 +133,7 @@ enum ep_nft_next ep_nft_eval_payload(struct ep_nft_vm *vm, const struct ep_expr 
 	uint64_t off = ep_attr_num(e, NFTA_PAYLOAD_OFFSET, 0);
 	uint64_t len = ep_attr_num(e, NFTA_PAYLOAD_LEN, 0);
 	const struct field *h = header(vm->w, base), *f = NULL;
+	struct ep_walk *w = vm->w;
 	struct ep_byte *d;
 
 	if (!len || len > EP_NFT_REGBYTES || off > 255)
@@ -148,6 +150,12 @@ enum ep_nft_next ep_nft_eval_payload(struct ep_nft_vm *vm, const struct ep_expr 
 	for (unsigned i = 0; i < len; i++) {
 		struct ep_val v;
 
+		if (h == ether &&
+		    off + i >= ETH_HLEN) { /* without a tag the packet is next to it */
+			h = w->p.alen == 4 ? ipv4 : ipv6;
+			off -= ETH_HLEN;
+			f = NULL;
+		}
 		if (!f || off + i >= f->off + f->len)
 			f = find(h, (unsigned)off + i);
 		if (f) {

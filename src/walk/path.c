@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "walk/fib.h"
+#include "walk/link.h"
 #include "walk/path.h"
 
 /* ---- what must be known of the namespace ---- */
@@ -58,25 +59,7 @@ bool ep_path_enter(struct ep_walk *w)
 	return !w->ended;
 }
 
-/* ---- chains and services that are not followed ---- */
-
-static bool has_effect(struct ep_walk *w, struct ep_nft_chain *c)
-{
-	return c->policy == NF_DROP || ep_nft_chain_need(w->s, w->ns, c) || c->rules.n;
-}
-
-bool ep_path_bridge_rules(struct ep_walk *w, unsigned hooks)
-{
-	ep_each(t, &w->ns->nft.tables) {
-		if ((*t)->family != NFPROTO_BRIDGE || (*t)->flags & NFT_TABLE_F_DORMANT)
-			continue;
-		ep_each(c, &(*t)->chains)
-			if ((*c)->base && hooks >> (*c)->hook & 1 && has_effect(w, *c) &&
-			    ep_w_unknown(w, "bridge table %s may filter", (*t)->name))
-				ep_w_end(w, EP_UNKNOWN, "bridge table %s may filter", (*t)->name);
-	}
-	return !w->ended;
-}
+/* ---- what is not followed ---- */
 
 /* IPVS has its own table, by address and port or by mark; ep_hook.name says which (hooks.c). */
 bool ep_path_past_ipvs(struct ep_walk *w)
@@ -214,7 +197,7 @@ void ep_path_lookup(struct ep_walk *w, bool output, struct ep_fib *f)
 
 /* ---- arriving ---- */
 
-static bool forwarding_on(struct ep_walk *w)
+bool ep_path_forwarding(struct ep_walk *w)
 {
 	const struct ep_link *in = w->p.in;
 	int on = in->forwarding4 >= 0 ? in->forwarding4 : w->ns->ip_forward;
@@ -259,7 +242,7 @@ static void no_route(struct ep_walk *w, const struct ep_fib *f)
 	char dst[EP_ADDRSTR];
 
 	if (w->p.alen == 4 && (f->type == RTN_UNREACHABLE || f->type == RTN_PROHIBIT) &&
-	    !forwarding_on(w))
+	    !ep_path_forwarding(w))
 		ep_w_end(w, EP_DROPPED, "no route to %s, and ip_forward is 0 on %s: not a router",
 			 ep_addr_str(&w->p.daddr, dst), w->p.in->name);
 	else
@@ -295,7 +278,7 @@ static void after_prerouting(struct ep_walk *w)
 	ep_path_route_step(w, &f);
 	if (f.type != RTN_LOCAL && f.type != RTN_UNICAST && f.type != RTN_ANYCAST)
 		no_route(w, &f);
-	else if (f.type == RTN_UNICAST && !forwarding_on(w))
+	else if (f.type == RTN_UNICAST && !ep_path_forwarding(w))
 		not_a_router(w);
 	else if (!ep_fib_source_ok(w, f.type == RTN_UNICAST && f.out ? f.out->ifindex : 0, &why))
 		refuse_source(w, why);
@@ -317,47 +300,8 @@ static bool into_vrf(struct ep_walk *w)
 	return !ep_w_hook(w, NF_INET_PRE_ROUTING);
 }
 
-/* The device below, whose programs and ingress chains come first: of a VLAN, or a bridge's or bond's
- * only port that leads off the host. */
-static const struct ep_link *lower(const struct ep_walk *w, const struct ep_link *l)
+void ep_path_ip(struct ep_walk *w)
 {
-	const struct ep_link *found = NULL;
-
-	if (l->peer_ifindex && l->peer_netns == w->ns->ino && strcmp(l->kind, "veth"))
-		return ep_link_by_index(w->ns, l->peer_ifindex);
-	if (!strcmp(l->kind, "vrf"))
-		return NULL;
-	ep_each(port, &w->ns->links) {
-		if (port->master != l->ifindex || !strcmp(port->kind, "veth"))
-			continue;
-		if (found)
-			return NULL;
-		found = port;
-	}
-	return found;
-}
-
-static bool ingress(struct ep_walk *w, const struct ep_link *l, unsigned depth)
-{
-	const struct ep_link *below = depth < 4 ? lower(w, l) : NULL, *in = w->p.in;
-	bool ended;
-
-	if (below && below != l && !ingress(w, below, depth + 1))
-		return false;
-	if (!ep_path_programs(w, l, false))
-		return false;
-	w->p.in = l;
-	ended = ep_w_hook(w, NF_INET_INGRESS);
-	w->p.in = in;
-	if (!ended && !strcmp(l->kind, "bridge"))
-		return ep_path_bridge_rules(w, 1u << NF_BR_PRE_ROUTING | 1u << NF_BR_LOCAL_IN);
-	return !ended;
-}
-
-void ep_w_receive(struct ep_walk *w)
-{
-	if (!ep_path_enter(w) || !ingress(w, w->p.in, 0))
-		return;
 	if (w->hops == 1 && ep_fib_hopeless_source(w)) {
 		ep_w_end(w, EP_DROPPED, "martian source: no client can have it");
 		return;
@@ -367,6 +311,18 @@ void ep_w_receive(struct ep_walk *w)
 		ep_w_end(w, EP_DROPPED, "martian destination: ::1 on %s", w->p.in->name);
 		return;
 	}
+	/* ip_sabotage_in(): not twice, but for a VRF's ports */
+	if (w->p.prerouted && !ep_fib_vrf(w->ns, w->p.in->ifindex)) {
+		w->p.prerouted = false;
+		after_prerouting(w);
+		return;
+	}
 	if (!ep_w_hook(w, NF_INET_PRE_ROUTING) && into_vrf(w))
 		after_prerouting(w);
+}
+
+void ep_w_receive(struct ep_walk *w)
+{
+	if (ep_path_enter(w))
+		ep_l2_arrive(w);
 }

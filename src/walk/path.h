@@ -21,8 +21,10 @@ bool ep_path_connect_programs(struct ep_walk *w);
 bool ep_path_egress_programs(struct ep_walk *w);
 /* The choice whether a program does what it may. */
 bool ep_path_program(struct ep_walk *w, const struct ep_hook *h, const char *what);
-/* Chains of the bridge family at these hooks (bits NF_BR_*) are not followed: false if they may matter. */
-bool ep_path_bridge_rules(struct ep_walk *w, unsigned hooks);
+/* The packet is for the IP stack of w->ns, which has it from w->p.in; ends the run. */
+void ep_path_ip(struct ep_walk *w);
+/* Does the device that it came by forward? */
+bool ep_path_forwarding(struct ep_walk *w);
 /* False if IPVS takes the packet. */
 bool ep_path_past_ipvs(struct ep_walk *w);
 /* The routing decision for w->p in w->ns, without a step. */

@@ -66,33 +66,12 @@ static bool at_device(const struct ep_hook *h, const struct ep_link *l, bool egr
 	return false;
 }
 
-/* nft's egress chains of a device are not followed. */
-static bool egress_chains(struct ep_walk *w, const struct ep_link *l)
-{
-	ep_each(t, &w->ns->nft.tables) {
-		if ((*t)->family != NFPROTO_NETDEV || (*t)->flags & NFT_TABLE_F_DORMANT)
-			continue;
-		ep_each(c, &(*t)->chains) {
-			if (!(*c)->base || (*c)->hook != NF_NETDEV_EGRESS)
-				continue;
-			ep_each(d, &(*c)->devs)
-				if (!strcmp(*d, l->name) &&
-				    ep_w_unknown(w, "egress chain %s %s may drop it", (*t)->name,
-						 (*c)->name))
-					ep_w_end(w, EP_UNKNOWN,
-						 "egress chain %s %s on %s is not followed",
-						 (*t)->name, (*c)->name, l->name);
-		}
-	}
-	return !w->ended;
-}
-
 bool ep_path_programs(struct ep_walk *w, const struct ep_link *l, bool egress)
 {
 	ep_each(h, &w->ns->hooks)
 		if (!w->ended && at_device(h, l, egress))
 			may_lead_away(w, h, l->name, "take the packet");
-	return !egress ? !w->ended : egress_chains(w, l);
+	return !w->ended;
 }
 
 /* ---- at netfilter's hooks ---- */

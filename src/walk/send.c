@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "walk/fib.h"
+#include "walk/link.h"
 #include "walk/path.h"
 
 /* ---- the source address that a sender gets ---- */
@@ -140,7 +141,7 @@ static void loop_back(struct ep_walk *w, const struct ep_fib *f)
 		ep_w_end(w, EP_UNKNOWN, "no loopback device");
 		return;
 	}
-	if (!ep_path_programs(w, w->p.in, true) || !ep_path_programs(w, w->p.in, false))
+	if (!ep_dev_egress(w, w->p.in) || !ep_dev_ingress(w, w->p.in))
 		return;
 	/* It brings its route along, so PREROUTING moves it no more. */
 	if (!ep_w_hook(w, NF_INET_PRE_ROUTING))

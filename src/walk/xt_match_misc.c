@@ -26,53 +26,51 @@ bool ep_xt_mac(struct ep_xt_and *a, const struct ep_xt_in *in)
 	struct ep_walk *w = a->w;
 	ep_u128 mac = 0;
 
-	if (!w->p.in || w->p.in->type != ARPHRD_ETHER)
+	if (!w->p.in || w->p.in->type != ARPHRD_ETHER || !w->p.framed)
 		return false;
 	for (int k = 0; k < ETH_ALEN; k++)
 		mac = mac << 8 | i->srcaddr[k];
-	return ep_xt_need_field(
-		a, w->hops ? ep_w_sprintf(w, "ether saddr at hop %u", w->hops) : "ether saddr", 48,
-		((ep_u128)1 << 48) - 1, mac, mac, i->invert);
+	return ep_xt_need_range(a, &w->p.smac, mac, mac, i->invert);
 }
 
-static bool ifname_differs(const char *name, const char *want, const char *mask)
+static bool port_fits(const struct ep_link *port, const char *want, const char *mask)
 {
 	char have[IFNAMSIZ] = {};
 
-	strncpy(have, name, IFNAMSIZ - 1);
+	strncpy(have, port->name, IFNAMSIZ - 1);
 	for (int k = 0; k < IFNAMSIZ; k++)
 		if ((have[k] ^ want[k]) & mask[k])
-			return true;
-	return false;
+			return false;
+	return true;
 }
 
-/* br_netfilter keeps the port a packet came in by, where it calls iptables for bridged packets. */
-static bool came_through_port(const struct ep_walk *w)
-{
-	int call = w->p.alen == 4 ? w->ns->bridge_nf_call_ip : w->ns->bridge_nf_call_ip6;
-
-	return call == 1 && w->p.in && w->p.in->kind && !strcmp(w->p.in->kind, "bridge");
-}
-
+/* A routed packet keeps the port that it came in by, where br_netfilter showed it to the rules. */
 bool ep_xt_physdev(struct ep_xt_and *a, const struct ep_xt_in *in)
 {
 	const struct xt_physdev_info *i = in->info;
+	const struct ep_pkt *p = &a->w->p;
 	unsigned used = i->bitmask & XT_PHYSDEV_OP_MASK;
+	bool fits;
 
-	if (!came_through_port(a->w))
+	if (!p->br_nf)
 		return !(used & ~i->invert);
-	if (used & XT_PHYSDEV_OP_BRIDGED && !(i->invert & XT_PHYSDEV_OP_BRIDGED))
+	if (used & XT_PHYSDEV_OP_BRIDGED && !p->phys_out == !(i->invert & XT_PHYSDEV_OP_BRIDGED))
 		return false;
 	if (used & XT_PHYSDEV_OP_ISIN && i->invert & XT_PHYSDEV_OP_ISIN)
 		return false;
-	if (used & XT_PHYSDEV_OP_ISOUT && !(i->invert & XT_PHYSDEV_OP_ISOUT))
+	if (used & XT_PHYSDEV_OP_ISOUT && !p->phys_out == !(i->invert & XT_PHYSDEV_OP_ISOUT))
 		return false;
-	if (used & XT_PHYSDEV_OP_OUT)
-		return false; /* a routed packet has no outgoing port yet */
-	if (used & XT_PHYSDEV_OP_IN && ifname_differs("", i->physindev, i->in_mask))
-		return ep_xt_need_unknown(a, "depends on the port of bridge %s it came in by",
-					  a->w->p.in->name);
-	return !(used & XT_PHYSDEV_OP_IN) || !(i->invert & XT_PHYSDEV_OP_IN);
+	if (used & XT_PHYSDEV_OP_OUT) {
+		fits = p->phys_out && port_fits(p->phys_out, i->physoutdev, i->out_mask);
+		if (fits == !!(i->invert & XT_PHYSDEV_OP_OUT))
+			return false;
+	}
+	if (!(used & XT_PHYSDEV_OP_IN))
+		return true;
+	if (!p->phys_in)
+		return ep_xt_need_unknown(a, "depends on the port of the bridge it came in by");
+	fits = port_fits(p->phys_in, i->physindev, i->in_mask);
+	return fits != !!(i->invert & XT_PHYSDEV_OP_IN);
 }
 
 bool ep_xt_pkttype(struct ep_xt_and *a, const struct ep_xt_in *in)

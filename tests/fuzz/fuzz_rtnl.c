@@ -18,7 +18,7 @@ static void take(struct ep_snapshot *s, struct ep_netns *ns, ep_rtnl_nhs *nhs,
 	/* Each refuses the others' messages. */
 	int r = ep_rtnl_link(s, ns, nlh, &nsid) | ep_rtnl_addr(s, ns, nlh) |
 		ep_rtnl_route(s, ns, nlh) | ep_rtnl_policy(s, ns, nlh) |
-		ep_rtnl_nexthop(s->arena, nhs, nlh);
+		ep_rtnl_nexthop(s->arena, nhs, nlh) | ep_rtnl_neigh(s, ns, nlh);
 
 	if (r > 0)
 		abort();

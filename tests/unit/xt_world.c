@@ -126,7 +126,10 @@ static void start(struct xt_world *x)
 		.ct = EP_CT_NEW,
 		.dnat_done = true,
 		.in = ep_link_by_name(w->ns, "eth0"),
+		.framed = true,
 	};
+	w->p.smac = ep_w_unknown_val(w, "ether saddr", 48);
+	w->p.dmac = ep_w_unknown_val(w, "ether daddr", 48);
 }
 
 void xt_world_open(struct xt_world *x, uint8_t family)
