@@ -34,23 +34,28 @@ static __always_inline __u8 ep_inet_transparent(const void *sk)
 	return 0;
 }
 
-/*
- * The number of a task in the pid namespace of the iterator's reader: the iterator shows only that
- * namespace and those below it.
- */
-static __always_inline __u32 ep_pid_for_reader(struct task_struct *task)
+/* The number of a process in the pid namespace of that depth above it; 0 if it is not below one. */
+static __always_inline __u32 ep_pid_at_level(struct task_struct *task, unsigned int level)
 {
-	struct task_struct *reader = (struct task_struct *)bpf_get_current_task();
-	unsigned int level = BPF_CORE_READ(reader, thread_pid, level);
-	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
 	__u32 nr = 0;
 	void *upid;
 
+	if (BPF_CORE_READ(pid, level) < level)
+		return 0;
 	/* struct pid.numbers is an array of 1 before 6.5 (b69f0aeb0689), a flexible one since. */
 	upid = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
 	       (__u64)level * bpf_core_type_size(struct upid);
 	bpf_probe_read_kernel(&nr, sizeof(nr), upid + bpf_core_field_offset(struct upid, nr));
 	return nr;
+}
+
+/* The iterator shows only tasks of its reader's pid namespace and of those below it. */
+static __always_inline __u32 ep_pid_for_reader(struct task_struct *task)
+{
+	struct task_struct *reader = (struct task_struct *)bpf_get_current_task();
+
+	return ep_pid_at_level(task, BPF_CORE_READ(reader, thread_pid, level));
 }
 
 #endif

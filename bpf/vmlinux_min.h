@@ -16,13 +16,35 @@ typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
 typedef _Bool bool;
+#define true 1
+#define false 0
 
-#define BPF_MAP_TYPE_UNSPEC 0
-#define AF_INET             2
-#define AF_INET6            10
-#define IPPROTO_TCP         6
-#define IPPROTO_MPTCP       262
-#define TCP_LISTEN          10
+enum bpf_map_type {
+	BPF_MAP_TYPE_UNSPEC = 0,
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_PERCPU_HASH = 5,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+#define BPF_ANY         0
+#define BPF_NOEXIST     1
+#define BPF_F_NO_WAKEUP (1 << 0)    /* of bpf_ringbuf_submit: BPF_RB_NO_WAKEUP */
+#define BPF_F_NONAME    (1ULL << 1) /* of bpf_snprintf_btf: BTF_F_NONAME */
+
+#define AF_INET          2
+#define AF_INET6         10
+#define IPPROTO_TCP      6
+#define IPPROTO_MPTCP    262
+#define TCP_ESTABLISHED  1
+#define TCP_SYN_SENT     2
+#define TCP_SYN_RECV     3
+#define TCP_FIN_WAIT1    4
+#define TCP_CLOSE        7
+#define TCP_LAST_ACK     9
+#define TCP_LISTEN       10
+#define TCP_NEW_SYN_RECV 12
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -90,8 +112,12 @@ struct in6_addr {
 	} in6_u;
 };
 
+struct sock;
+
 struct sock_common {
+	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
@@ -99,7 +125,9 @@ struct sock_common {
 	unsigned char skc_ipv6only : 1;
 	int skc_bound_dev_if;
 	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	struct sock *skc_listener; /* of a connection request: the socket that listens */
 };
 
 typedef struct {
@@ -114,10 +142,9 @@ struct file {
 	struct inode *f_inode;
 };
 
-struct sock;
-
 struct socket {
 	struct sock *sk;
+	struct file *file;
 };
 
 struct kernfs_node {
@@ -152,6 +179,7 @@ struct sock {
 	struct sock_common __sk_common;
 	struct sk_filter *sk_filter;
 	struct sock_reuseport *sk_reuseport_cb;
+	struct socket *sk_socket;
 	struct sock_cgroup_data sk_cgrp_data;
 	__u16 sk_protocol;
 	__u32 sk_ack_backlog;
@@ -185,10 +213,71 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 };
 
+/* ---- packets ---- */
+
+struct net_device {
+	possible_net_t nd_net;
+};
+
+struct sk_buff {
+	struct sock *sk;
+	struct net_device *dev;
+	unsigned long _nfct;
+	__u16 network_header;
+	__be16 protocol;
+	unsigned char *head;
+};
+
+union nf_inet_addr {
+	__u32 all[4];
+};
+
+union nf_conntrack_man_proto {
+	__be16 all;
+};
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+	union nf_conntrack_man_proto u;
+	__u16 l3num;
+};
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+	struct {
+		union nf_inet_addr u3;
+		union {
+			__be16 all;
+		} u;
+		__u8 protonum;
+	} dst;
+};
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+};
+
+struct nf_conn {
+	struct nf_conntrack_tuple_hash tuplehash[2];
+	unsigned long status;
+	possible_net_t ct_net;
+};
+
+/* Its values move between releases: bpf_core_enum_value() and the kernel's own names are used. */
+enum skb_drop_reason {
+	SKB_DROP_REASON_NO_SOCKET = 3,
+};
+
 #pragma clang attribute pop
 
 /* What the iterator is called with: made for BPF programs, and the same since 5.8. */
 struct seq_file;
+
+struct btf_ptr { /* what bpf_snprintf_btf() takes */
+	void *ptr;
+	__u32 type_id;
+	__u32 flags;
+};
 
 struct bpf_iter_meta {
 	struct seq_file *seq;

@@ -27,4 +27,31 @@ void ep_collect_every_container(struct ep_collect *c, struct ep_snapshot *s);
 /* Fills exe, argv, unit, container of a process; loads containers if that was not done. */
 void ep_collect_free(struct ep_collect *c); /* takes NULL */
 
+/* ---- netlink, for other readers of the kernel ---- */
+
+struct nlmsghdr;
+
+/* Takes one message of an answer: 0, or -errno, which ends the request. */
+typedef int (*ep_nl_cb)(const struct nlmsghdr *nlh, void *ctx);
+
+/* A socket of that netlink protocol inside ns; file descriptor or -errno. */
+int ep_nl_open(const struct ep_netns *ns, int proto) EP_MUST;
+/*
+ * Sends a GET or DUMP request and gives every message of the answer to cb (which may be NULL).
+ * 0 or -errno; -EINTR: the kernel says that a dump was interrupted by a change (NLM_F_DUMP_INTR),
+ * what cb has seen may be a mixture. After a failure the socket is of no further use.
+ */
+int ep_nl_request(int fd, struct nlmsghdr *req, ep_nl_cb cb, void *ctx) EP_MUST;
+
+/*
+ * A socket that hears the multicast groups (a mask) of that netlink protocol inside ns; does not block.
+ * File descriptor or -errno. The caller makes sure that no module is loaded by it.
+ */
+int ep_nl_listen(const struct ep_netns *ns, int proto, uint32_t groups) EP_MUST;
+/* True if the kernel has `name` as a module that is not loaded: then it holds nothing, and asking it
+ * would load it. */
+bool ep_module_unloaded(const char *name);
+/* Finds a process of the snapshot, or reads it from /proc and adds it; NULL if it is gone. */
+struct ep_proc *ep_collect_proc(struct ep_snapshot *s, int pid);
+
 #endif

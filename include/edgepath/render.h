@@ -26,6 +26,7 @@ struct ep_writer_ops {
 struct ep_writer {
 	const struct ep_writer_ops *ops;
 	struct ep_buf *out; /* not owned */
+	bool flat;          /* a document is one line */
 	unsigned depth;
 	struct {
 		bool array, any;
@@ -58,6 +59,73 @@ struct ep_check_doc {
 	const struct ep_check *check;
 };
 
+/* ---- watching: what `edgepath watch` says, piece by piece ---- */
+
+enum ep_expected { EP_EXPECT_UNKNOWN, EP_EXPECT_YES, EP_EXPECT_NO };
+
+struct ep_watch_worker {
+	struct ep_who who;
+	uint64_t n;
+	const char *by; /* "read", "close": what it was seen to do; "listener": it holds the socket */
+};
+
+/* Connections that came to one address and port and had one end. */
+struct ep_watch_end {
+	uint16_t port;
+	struct ep_addr addr;
+	const char *origin;        /* "external", "host", "inside" */
+	const char *result;        /* "landed", "refused", "dropped", "overflowed" */
+	struct ep_who who;         /* landed, overflowed */
+	const struct ep_proc *via; /* the userland proxy that it came through; NULL if none */
+	uint64_t netns;
+	struct ep_addr final;
+	uint16_t final_port;
+	const char *reason, *location; /* dropped */
+	enum ep_expected expected;
+	const char *prediction; /* what the rules say instead; NULL if nothing else */
+	uint64_t n, total;      /* since the last piece, since the start */
+	double per_second;
+	uint64_t synack_ns, synack_ns_max; /* mean and largest; 0: not known */
+	EP_VEC(struct ep_watch_worker) workers;
+};
+
+struct ep_watch_flow {
+	const struct ep_watch_end *end;
+	const char *time;
+	struct ep_addr src, peer; /* the client; the same as the receiver sees it */
+	uint16_t sport, peer_port;
+	uint64_t synack_ns;
+};
+
+struct ep_watch_cpu {
+	unsigned cpu;
+	uint64_t seen, delivered, lost;
+};
+
+enum ep_watch_piece {
+	EP_WATCH_START,
+	EP_WATCH_INTERVAL,
+	EP_WATCH_FLOW,
+	EP_WATCH_CHANGE, /* of rules, listeners or devices: predicted anew */
+	EP_WATCH_END,
+};
+
+struct ep_watch_doc {
+	struct ep_doc doc;
+	enum ep_watch_piece piece;
+	const char *source, *lacks; /* "bpf"; why not, NULL if it is */
+	EP_VEC(uint16_t) ports;
+	EP_VEC(struct ep_addr) edges;
+	double seconds; /* of this piece; EP_WATCH_END: of all */
+	EP_VEC(struct ep_watch_end) ends;
+	const struct ep_watch_flow *flow;
+	const char *change;
+	EP_VEC(struct ep_watch_cpu) cpus;
+	uint64_t unrowed; /* connections that are in no row */
+	bool live;        /* text: drawn over what was there before */
+	unsigned rows;    /* text, live: of the terminal */
+};
+
 /* ---- formats ---- */
 
 struct ep_style {
@@ -70,6 +138,7 @@ struct ep_format {
 	const char *name;
 	void (*path)(struct ep_buf *out, const struct ep_path_doc *d, const struct ep_style *st);
 	void (*check)(struct ep_buf *out, const struct ep_check_doc *d, const struct ep_style *st);
+	void (*watch)(struct ep_buf *out, const struct ep_watch_doc *d, const struct ep_style *st);
 };
 
 const struct ep_format *ep_format_find(const char *name); /* "text", "json"; NULL if unknown */

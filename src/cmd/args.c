@@ -116,6 +116,31 @@ int ep_args_target(const char *s, struct ep_addr *ret, uint16_t *ret_port, char 
 	return parse_port(colon + 1, ret_port) ? 0 : bad_port("path", colon + 1, err, err_len);
 }
 
+/* A day at most. */
+static bool parse_time(const char *s, uint64_t *ret_ms)
+{
+	static const struct {
+		const char *unit;
+		uint64_t ms;
+	} units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+	size_t n = strspn(s, "0123456789");
+	char digits[16];
+	uint64_t value;
+
+	if (!n || n >= sizeof(digits))
+		return false;
+	memcpy(digits, s, n);
+	digits[n] = '\0';
+	if (!ep_parse_u64(digits, 86400000, &value) || !value)
+		return false;
+	for (size_t i = 0; i < EP_ARRAY_SIZE(units); i++)
+		if (!strcmp(s + n, units[i].unit)) {
+			*ret_ms = value * units[i].ms;
+			return *ret_ms <= 86400000;
+		}
+	return false;
+}
+
 static bool is_choice(const char *choices, const char *s)
 {
 	size_t n = strlen(s);
@@ -187,6 +212,17 @@ static int set(struct ep_args *args, const struct ep_option *o, const char *valu
 				    "chain: or table:",
 				    where, value);
 		*ep_push(args->arena, (ep_strs *)field) = value;
+		return 0;
+	case EP_ARG_COUNT:
+		if (!ep_parse_u64(value, UINT32_MAX, field) || !*(uint64_t *)field)
+			return fail(err, err_len, "%s: %.100s is no number from 1 on", where,
+				    value);
+		return 0;
+	case EP_ARG_TIME:
+		if (!parse_time(value, field))
+			return fail(err, err_len,
+				    "%s: %.100s is no time: 5, 5s, 500ms, 2m; a day at most", where,
+				    value);
 		return 0;
 	default:
 		return fail(err, err_len, "%s is not in this version", where);

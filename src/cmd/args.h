@@ -23,6 +23,11 @@ struct ep_args {
 	struct ep_addr dst, src; /* len 0: not given */
 	uint16_t dport, sport;   /* 0: not given */
 	ep_strs without, origins, operands;
+	bool flows;
+	uint64_t once, ring_kib;                       /* 0: not given */
+	uint64_t duration_ms, interval_ms, observe_ms; /* 0: not given */
+	const char *source, *via;                      /* NULL: not given */
+	bool verify;
 };
 
 enum ep_arg_type {
@@ -34,6 +39,8 @@ enum ep_arg_type {
 	EP_ARG_PORTS,
 	EP_ARG_WITHOUT,
 	EP_ARG_ORIGINS,
+	EP_ARG_COUNT, /* uint64_t, at least 1 */
+	EP_ARG_TIME,  /* uint64_t of milliseconds, at least 1: "5", "5s", "500ms", "2m" */
 	EP_ARG_LATER
 };
 

@@ -43,28 +43,36 @@ static const char *command_prefix(struct ep_live *live)
 }
 
 /* The ports of the command line, of the configuration, or the usual ones and those with an owner. */
-static void set_ports(struct check *c, struct ep_live *live, const struct ep_config *config)
+void ep_edge_ports(const struct ep_args *args, const struct ep_config *config, struct ep_arena *a,
+		   ep_ports *ret)
 {
-	struct ep_arena *a = live->s->arena;
-
-	ep_each(p, &live->args->ports)
-		*ep_push(a, &c->spec.ports) = *p;
-	if (c->spec.ports.n)
+	ep_each(p, &args->ports)
+		*ep_push(a, ret) = *p;
+	if (ret->n)
 		return;
 	ep_each(p, &config->ports)
-		*ep_push(a, &c->spec.ports) = *p;
-	if (c->spec.ports.n)
+		*ep_push(a, ret) = *p;
+	if (ret->n)
 		return;
 	for (size_t i = 0; i < EP_ARRAY_SIZE(default_ports); i++)
-		*ep_push(a, &c->spec.ports) = default_ports[i];
+		*ep_push(a, ret) = default_ports[i];
 	ep_each(o, &config->owners) {
 		bool twice = false;
 
-		ep_each(p, &c->spec.ports)
+		ep_each(p, ret)
 			twice |= *p == o->port;
 		if (!twice)
-			*ep_push(a, &c->spec.ports) = o->port;
+			*ep_push(a, ret) = o->port;
 	}
+}
+
+static void set_ports(struct check *c, struct ep_live *live, const struct ep_config *config)
+{
+	ep_ports ports = {};
+
+	ep_edge_ports(live->args, config, live->s->arena, &ports);
+	ep_each(p, &ports)
+		*ep_push(live->s->arena, &c->spec.ports) = *p;
 }
 
 static int add_start(struct check *c, struct ep_live *live, const char *word)

@@ -14,6 +14,9 @@ int ep_check_take(struct ep_args *args, char *err, size_t err_len) EP_MUST;
 int ep_path_take(struct ep_args *args, char *err, size_t err_len) EP_MUST;
 int ep_check_main(const struct ep_args *args);
 int ep_path_main(const struct ep_args *args);
+extern const struct ep_option ep_watch_options[];
+int ep_watch_take(struct ep_args *args, char *err, size_t err_len) EP_MUST;
+int ep_watch_main(const struct ep_args *args);
 int ep_help_main(const struct ep_args *args);
 
 /* One line on standard error. */
@@ -60,6 +63,7 @@ const struct ep_format *ep_live_format(const struct ep_args *args, struct ep_sty
 /* ---- addresses (edge.c) ---- */
 
 typedef EP_VEC(struct ep_edge) ep_edges;
+typedef EP_VEC(uint16_t) ep_ports;
 
 /*
  * What packets from there are sent to: --dst, or else the global addresses of the device where
@@ -90,6 +94,10 @@ int ep_config_intents(struct ep_live *live, const struct ep_config *config,
 		      struct ep_check_spec *spec) EP_MUST;
 /* A configuration that says what is so now. */
 void ep_learn(struct ep_buf *out, const struct ep_check *c);
+
+/* The ports that were given, or those of the configuration, or the usual ones (check.c); in arena a. */
+void ep_edge_ports(const struct ep_args *args, const struct ep_config *config, struct ep_arena *a,
+		   ep_ports *ret);
 
 /* ---- --without (without.c) ---- */
 

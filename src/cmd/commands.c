@@ -10,6 +10,9 @@ const struct ep_command ep_commands[] = {
 	 ep_check_options, ep_check_take, ep_check_main},
 	{"path", "[ADDRESS:]PORT", "one connection request, hop by hop and rule by rule",
 	 ep_path_options, ep_path_take, ep_path_main},
+	{"watch", "[PORT...]",
+	 "where connections to the edge ports really end, now, and whether that was predicted",
+	 ep_watch_options, ep_watch_take, ep_watch_main},
 	{"help", "[COMMAND]", "how to use edgepath, or a command of it", NULL, NULL, ep_help_main},
 	{},
 };

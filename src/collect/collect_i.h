@@ -10,10 +10,6 @@ int ep_ns_enter(const struct ep_netns *ns,
 		int *ret_back_fd) EP_MUST; /* 0 or -errno; setns of this thread */
 void ep_ns_leave(int back_fd); /* setns back and close; ends the process if that fails */
 
-/* modules.c: true if the kernel has `name` as a module that is not loaded: then it holds nothing, and
- * asking it would load it. */
-bool ep_module_unloaded(const char *name);
-
 /* links.c, routes.c */
 int ep_collect_links(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
 int ep_collect_routes(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
@@ -51,8 +47,6 @@ int ep_netns_resolve(struct ep_snapshot *s, const char *name, struct ep_netns **
 		     size_t err_len) EP_MUST;
 /* The inode in "net:[4026531840]", the text of the link /proc/PID/ns/net; 0 if it is none. */
 uint64_t ep_netns_of_link(const char *link, size_t len);
-/* proc.c: finds or adds a process and fills it from /proc; NULL if it is gone */
-struct ep_proc *ep_collect_proc(struct ep_snapshot *s, int pid);
 /* containers: docker.c, oci.c; cgroup path → container id is in cgroup.c */
 int ep_collect_containers(struct ep_snapshot *s) EP_MUST;
 

@@ -26,6 +26,24 @@ int ep_nl_open(const struct ep_netns *ns, int proto)
 	return r;
 }
 
+int ep_nl_listen(const struct ep_netns *ns, int proto, uint32_t groups)
+{
+	struct sockaddr_nl us = {.nl_family = AF_NETLINK, .nl_groups = groups};
+	int back, fd, r;
+
+	r = ep_ns_enter(ns, &back);
+	if (r < 0)
+		return r;
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
+	r = fd;
+	if (fd < 0 || bind(fd, (struct sockaddr *)&us, sizeof(us)) < 0)
+		r = -errno;
+	ep_ns_leave(back);
+	if (r < 0 && fd >= 0)
+		close(fd);
+	return r;
+}
+
 /* 1: go on; 0: that was all; -errno. */
 static int take_message(const struct nlmsghdr *nlh, const struct nlmsghdr *req, ep_nl_cb cb,
 			void *ctx)

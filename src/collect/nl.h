@@ -3,23 +3,11 @@
 #ifndef EP_NL_H
 #define EP_NL_H
 
-#include "edgepath/model.h"
+#include "edgepath/collect.h"
 
 #include <libmnl/libmnl.h>
 
-/* ---- asking ---- */
-
-/* Takes one message of an answer: 0, or -errno, which ends the request. */
-typedef int (*ep_nl_cb)(const struct nlmsghdr *nlh, void *ctx);
-
-/* A socket of that netlink protocol inside ns; file descriptor or -errno. */
-int ep_nl_open(const struct ep_netns *ns, int proto) EP_MUST;
-/*
- * Sends a GET or DUMP request and gives every message of the answer to cb (which may be NULL).
- * 0 or -errno; -EINTR: the kernel says that a dump was interrupted by a change (NLM_F_DUMP_INTR),
- * what cb has seen may be a mixture. After a failure the socket is of no further use.
- */
-int ep_nl_request(int fd, struct nlmsghdr *req, ep_nl_cb cb, void *ctx) EP_MUST;
+/* ---- asking: ep_nl_open(), ep_nl_request() of the public header ---- */
 
 #define EP_NL_REQ_SIZE 1024
 

@@ -414,3 +414,23 @@ void ep_json_check(struct ep_buf *out, const struct ep_check_doc *d, const struc
 	END(&c);
 	ep_arena_free(c.a);
 }
+
+/* ---- for documents of other files ---- */
+
+void ep_json_put_head(struct ep_writer *w, struct ep_arena *a, const struct ep_doc *d,
+		      const char *schema)
+{
+	struct ctx c = {.w = *w, .a = a, .s = d->s};
+
+	put_head(&c, d, schema);
+	*w = c.w;
+}
+
+void ep_json_put_who(struct ep_writer *w, struct ep_arena *a, const char *key,
+		     const struct ep_who *who)
+{
+	struct ctx c = {.w = *w, .a = a};
+
+	put_who(&c, key, who);
+	*w = c.w;
+}

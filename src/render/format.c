@@ -4,8 +4,8 @@
 #include "render/render_i.h"
 
 static const struct ep_format formats[] = {
-	{"text", ep_text_path, ep_text_check},
-	{"json", ep_json_path, ep_json_check},
+	{"text", ep_text_path, ep_text_check, ep_text_watch},
+	{"json", ep_json_path, ep_json_check, ep_json_watch},
 };
 
 const struct ep_format *ep_format_find(const char *name)

@@ -23,6 +23,8 @@ static void quote(struct ep_buf *out, const char *s)
 
 static void newline(struct ep_writer *w)
 {
+	if (w->flat)
+		return;
 	ep_buf_puts(w->out, "\n");
 	for (unsigned i = 0; i < w->depth; i++)
 		ep_buf_puts(w->out, "  ");
@@ -38,7 +40,7 @@ static void begin_value(struct ep_writer *w, const char *key)
 	}
 	if (key) {
 		quote(w->out, key);
-		ep_buf_puts(w->out, ": ");
+		ep_buf_puts(w->out, w->flat ? ":" : ": ");
 	}
 }
 

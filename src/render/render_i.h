@@ -9,6 +9,16 @@ void ep_json_path(struct ep_buf *out, const struct ep_path_doc *d, const struct 
 void ep_json_check(struct ep_buf *out, const struct ep_check_doc *d, const struct ep_style *st);
 void ep_text_path(struct ep_buf *out, const struct ep_path_doc *d, const struct ep_style *st);
 void ep_text_check(struct ep_buf *out, const struct ep_check_doc *d, const struct ep_style *st);
+void ep_json_watch(struct ep_buf *out, const struct ep_watch_doc *d, const struct ep_style *st);
+void ep_text_watch(struct ep_buf *out, const struct ep_watch_doc *d, const struct ep_style *st);
+
+/* ---- parts of JSON documents ---- */
+
+/* schema, generated_at, host, completeness, notes, without */
+void ep_json_put_head(struct ep_writer *w, struct ep_arena *a, const struct ep_doc *d,
+		      const char *schema);
+void ep_json_put_who(struct ep_writer *w, struct ep_arena *a, const char *key,
+		     const struct ep_who *who);
 
 /* ---- text ---- */
 

@@ -63,3 +63,23 @@ def test_output_fits_its_schema(lab, edge, rules):
         errors = [f"{'/'.join(map(str, e.absolute_path))}: {e.message[:200]}"
                   for e in _validator(command).iter_errors(run.json)]
         assert not errors, f"{command} {args}: " + "\n".join(errors[:10])
+
+
+def test_watch(lab, edge):
+    """Every line of a watch, for each kind of end."""
+    from watching import Watch
+    check = _validator("watch")
+    lab.nft("host", RULES["dnat"])
+    lab.nft("host", "table inet f { chain c { type filter hook input priority 0; "
+            "tcp dport 8080 drop; }; }")
+    lab.listen("host", "::", [80, 443], name="web")
+    with Watch(lab, "host", "--interval", "100ms") as watch:
+        for number, port in enumerate((80, 443, 8080, 8443)):
+            lab.connect("cl", edge.host4, port, sport=41000 + number)
+        lab.run("host", ["nft", "flush ruleset"])
+        lab.connect("cl", edge.host6, 8080, sport=41010)
+        watch.wait(lambda p: p["type"] == "change")
+        watch.wait_total(2)
+    assert {p["type"] for p in watch.pieces} == {"start", "interval", "flow", "change", "end"}
+    for piece in watch.pieces:
+        check.validate(piece)
