@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Expressions that load what the packet, its connection or its host is like into a register. */
 #include <netinet/in.h>
+#include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -282,9 +283,11 @@ static uint32_t ct_state(const struct ep_pkt *p)
 	return p->ct == EP_CT_NEW ? NF_CT_STATE_BIT(IP_CT_NEW) : NF_CT_STATE_INVALID_BIT;
 }
 
+/* A packet that comes back through the loopback device has been confirmed on its way out. */
 static uint32_t ct_status(const struct ep_pkt *p)
 {
-	return (p->src_nat ? IPS_SRC_NAT : 0) | (p->dst_nat ? IPS_DST_NAT : 0) |
+	return (p->in && p->in->flags & IFF_LOOPBACK ? IPS_CONFIRMED : 0) |
+	       (p->src_nat ? IPS_SRC_NAT : 0) | (p->dst_nat ? IPS_DST_NAT : 0) |
 	       (p->snat_done ? IPS_SRC_NAT_DONE : 0) | (p->dnat_done ? IPS_DST_NAT_DONE : 0);
 }
 

@@ -294,6 +294,9 @@ static void real_sets(void **state)
 	assert_string_equal(set->elems.v[0].comment, "hello");
 	assert_int_equal(set->elems.v[0].timeout_ms, 3600000);
 	assert_true(find_set(&f, "lim")->elems.v[0].conditional);
+	assert_string_equal(find_set(&f, "lim")->elems.v[0].exprs->v[0].name, "limit");
+	assert_true(ep_attr_num(&find_set(&f, "lim")->elems.v[0].exprs->v[0], NFTA_LIMIT_RATE, 0));
+	assert_null(find_set(&f, "cnts")->elems.v[0].exprs);
 	assert_false(find_set(&f, "cnts")->elems.v[0].conditional);
 }
 
