@@ -79,6 +79,8 @@ int ep_listeners(struct bpf_iter__task_file *ctx)
 	l.port = sk->__sk_common.skc_num;
 	l.v6only = BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_ipv6only);
 	l.reuseport = BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_reuseport);
+	l.mark = sk->sk_mark;
+	l.mark_known = 1;
 	l.transparent = ep_inet_transparent(sk);
 	fill_address(&l, sk);
 	fill_programs(&l, sk);

@@ -185,6 +185,7 @@ struct sock {
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	kuid_t sk_uid;
+	__u32 sk_mark;
 };
 
 struct inet_sock {

@@ -88,6 +88,7 @@ struct ep_route {
 	uint32_t metric;
 	uint32_t flags; /* RTM_F_* */
 	uint8_t pref;   /* IPv6 router preference as RFC 4191 encodes it: 1 high, 0 medium, 3 low */
+	bool realm;     /* RTA_FLOW is there; never saved: ep_netns.realms */
 	EP_VEC(struct ep_nexthop) hops;
 };
 
@@ -535,6 +536,8 @@ struct ep_listener {
 	EP_VEC(struct ep_hook) hooks; /* its own programs: "socket-filter", "reuseport" */
 	/* place among its family's listeners in the kernel's hash chain, from 1; 0 not told */
 	uint32_t order;
+	bool mark_known;
+	uint32_t mark; /* SO_MARK */
 	EP_VEC(const struct ep_proc *)
 	procs; /* those that hold it, lowest pid first; may be empty */
 };
@@ -553,6 +556,13 @@ enum ep_need {
 	/* not asked of provider.netns: marks in have that provider.conns was asked */
 	EP_NEED_CONNS = 1 << 30,
 	EP_NEED_CONN_LIST = 1u << 31,
+};
+
+/* A queue that a program reads packets from (NFQUEUE). */
+struct ep_nfqueue {
+	uint16_t num;
+	uint32_t portid;  /* of its netlink socket: its pid, as a rule */
+	const char *comm; /* NULL if that is no process that holds such a socket */
 };
 
 struct ep_netns {
@@ -584,8 +594,12 @@ struct ep_netns {
 	int tcp_l3mdev_accept, fwmark_reflect;
 	int proxy_arp_all, arp_ignore_all, proxy_ndp_all;
 	int conntrack_count; /* net.netfilter.nf_conntrack_count; -1 unknown */
-	int tracked[2];      /* the walk's: is conntrack on for IPv4, IPv6; never saved */
-	void *fib;           /* the walk's index over routes, made on demand; never saved */
+	int tcp_loose;       /* net.netfilter.nf_conntrack_tcp_loose */
+	bool realms;         /* some route or policy rule names a realm */
+	bool queues_known;   /* with EP_NEED_HOOKS */
+	EP_VEC(struct ep_nfqueue) queues;
+	int tracked[2]; /* the walk's: is conntrack on for IPv4, IPv6; never saved */
+	void *fib;      /* the walk's index over routes, made on demand; never saved */
 };
 
 /* A routing decision as the kernel can be asked for it (RTM_GETROUTE). */

@@ -28,13 +28,14 @@ struct ep_wire_listener {
 	__u8 transparent;
 	__u8 filter;         /* SO_ATTACH_FILTER, SO_ATTACH_BPF */
 	__u8 reuseport_prog; /* SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF of its group */
-	__u8 pad[3];
+	__u8 mark_known;
+	__u8 pad[2];
 	__u8 addr[16]; /* network order, the first 4 bytes for AF_INET */
 	char comm[EP_WIRE_COMM];
 	__u32 order;     /* place in a sock_diag dump, from 1; BPF leaves it 0 */
 	__u32 filter_id; /* ids of these programs; 0 for classic BPF */
 	__u32 reuseport_id;
-	__u32 pad2;
+	__u32 mark; /* SO_MARK */
 };
 
 #define EP_HOOK_FN_NFT 1 /* enum nf_hook_ops_type: NF_HOOK_OP_NF_TABLES */

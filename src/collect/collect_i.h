@@ -22,6 +22,12 @@ void ep_route_asker_close(struct ep_route_asker *k); /* takes NULL */
 /* hooks.c: XDP, tc, sk_lookup and netfilter BPF programs in the packet's way */
 int ep_collect_hooks(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
 int ep_collect_hook_order(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
+/* nfqueue.c: which programs listen on queues; says in ns->queues_known whether that could be read */
+void ep_collect_nfqueues(struct ep_snapshot *s, struct ep_netns *ns);
+/* One line of /proc/net/netfilter/nfnetlink_queue (also for the fuzzer). */
+bool ep_nfqueue_line(const char *line, size_t len, struct ep_nfqueue *ret);
+/* One line of /proc/net/netlink: the inode of nfnetlink's socket with that port, or 0. */
+uint64_t ep_netlink_line(const char *line, size_t len, uint32_t portid);
 /* nft.c */
 int ep_collect_nft(struct ep_snapshot *s,
 		   struct ep_netns *ns) EP_MUST; /* tables, chains, sets; generation */

@@ -350,6 +350,7 @@ int ep_collect_hooks(struct ep_snapshot *s, struct ep_netns *ns)
 	if (r)
 		return r;
 	ipvs_hooks(&d);
+	ep_collect_nfqueues(s, ns);
 	xdp_hooks(&d);
 	r = bpf_hooks(&d);
 	if (!r)

@@ -287,6 +287,7 @@ static const struct {
 	{"/proc/sys/net/ipv4/conf/all/proxy_arp", offsetof(struct ep_netns, proxy_arp_all)},
 	{"/proc/sys/net/ipv4/conf/all/arp_ignore", offsetof(struct ep_netns, arp_ignore_all)},
 	{"/proc/sys/net/ipv6/conf/all/proxy_ndp", offsetof(struct ep_netns, proxy_ndp_all)},
+	{"/proc/sys/net/netfilter/nf_conntrack_tcp_loose", offsetof(struct ep_netns, tcp_loose)},
 };
 
 static int read_sysctls(struct ep_netns *ns)

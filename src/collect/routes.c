@@ -113,6 +113,7 @@ static const struct ep_nla_policy route_policy[RTA_NH_ID + 1] = {
 	[RTA_MULTIPATH] = EP_NLA_NEST,  [RTA_TABLE] = EP_NLA_NUM(4),
 	[RTA_VIA] = EP_NLA_MAX(18),     [RTA_ENCAP_TYPE] = EP_NLA_NUM(2),
 	[RTA_NH_ID] = EP_NLA_NUM(4),    [RTA_PREF] = EP_NLA_NUM(1),
+	[RTA_FLOW] = EP_NLA_NUM(4),
 };
 
 /* RTA_MULTIPATH: struct rtnexthop, each with attributes of its own. */
@@ -137,6 +138,7 @@ static int many_hops(struct ep_arena *a, struct ep_route *r, const struct ep_nla
 				h.rtnh_flags);
 		if (e)
 			return e;
+		r->realm |= tb[RTA_FLOW].data != NULL;
 		step = RTNH_ALIGN(h.rtnh_len);
 		if (step >= left)
 			break;
@@ -190,6 +192,7 @@ int ep_rtnl_route_decode(struct ep_arena *a, const struct nlmsghdr *nlh, struct 
 	    !addr_of(&tb[RTA_SRC], alen, &r.src) || !addr_of(&tb[RTA_PREFSRC], alen, &r.prefsrc) ||
 	    (r.dst_len && !r.dst.len) || (r.src_len && !r.src.len))
 		return -EBADMSG;
+	r.realm = tb[RTA_FLOW].data != NULL;
 	e = decode_hops(a, &r, m, tb, alen);
 	if (!e)
 		*ret = r;
@@ -207,6 +210,7 @@ int ep_rtnl_route(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsg
 	if ((m->rtm_family != AF_INET && m->rtm_family != AF_INET6) || m->rtm_flags & RTM_F_CLONED)
 		return 0;
 	e = ep_rtnl_route_decode(s->arena, nlh, &r);
+	ns->realms |= !e && r.realm;
 	if (!e)
 		*ep_push(s->arena, &ns->routes) = r;
 	return e;
@@ -238,6 +242,7 @@ static const struct ep_nla_policy rule_policy[EP_FRA_DSCP_MASK + 1] = {
 	[FRA_SUPPRESS_IFGROUP] = EP_NLA_NUM(4),
 	[FRA_SUPPRESS_PREFIXLEN] = EP_NLA_NUM(4),
 	[FRA_TABLE] = EP_NLA_NUM(4),
+	[FRA_FLOW] = EP_NLA_NUM(4),
 	[FRA_L3MDEV] = EP_NLA_NUM(1),
 	[FRA_UID_RANGE] = EP_NLA_NUM(8),
 	[FRA_IP_PROTO] = EP_NLA_NUM(1),
@@ -323,6 +328,7 @@ int ep_rtnl_policy(struct ep_snapshot *s, struct ep_netns *ns, const struct nlms
 	/* What came through no tunnel has the id 0. */
 	if (tb[FRA_TUN_ID].data && ep_nla_be(&tb[FRA_TUN_ID], 0) && !p.invert)
 		p.action = FR_ACT_NOP;
+	ns->realms |= tb[FRA_FLOW].data != NULL;
 	*ep_push(s->arena, &ns->policies) = p;
 	return 0;
 }
@@ -363,6 +369,7 @@ static int read_all(struct dump *d, int fd)
 	int r = 0;
 
 	d->ns->routes.n = d->ns->policies.n = 0;
+	d->ns->realms = false;
 	for (size_t i = 0; i < EP_ARRAY_SIZE(families) && !r; i++) {
 		r = dump_optional(fd, RTM_GETROUTE, sizeof(struct rtmsg), families[i], on_route, d);
 		if (!r)

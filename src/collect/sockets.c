@@ -66,6 +66,8 @@ static struct ep_listener *add_socket(struct ep_snapshot *s, const struct ep_wir
 		add_program(s, l, "socket-filter", w->filter_id);
 	if (w->reuseport_prog)
 		add_program(s, l, "reuseport", w->reuseport_id);
+	l->mark_known = w->mark_known;
+	l->mark = w->mark;
 	return l;
 }
 

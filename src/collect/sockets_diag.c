@@ -33,6 +33,10 @@ static int take_attr(const struct nlattr *attr, void *data)
 	if (mnl_attr_get_type(attr) == INET_DIAG_SKV6ONLY &&
 	    mnl_attr_validate(attr, MNL_TYPE_U8) == 0) {
 		w->v6only = mnl_attr_get_u8(attr) & 1;
+	} else if (mnl_attr_get_type(attr) == INET_DIAG_MARK &&
+		   mnl_attr_validate(attr, MNL_TYPE_U32) == 0) {
+		w->mark = mnl_attr_get_u32(attr);
+		w->mark_known = 1;
 	} else if (mnl_attr_get_type(attr) == INET_DIAG_SOCKOPT &&
 		   mnl_attr_get_payload_len(attr) >= sizeof(struct inet_diag_sockopt)) {
 		struct inet_diag_sockopt opt;

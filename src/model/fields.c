@@ -242,8 +242,13 @@ REC(rec_listener, listener_t, F(U64, listener_t, netns), F(ADDR, listener_t, add
     F(U16, listener_t, port), F(BOOL, listener_t, v6only), F(BOOL, listener_t, reuseport),
     F(BOOL, listener_t, transparent), F(U32, listener_t, bound_ifindex), F(U64, listener_t, ino),
     F(U32, listener_t, uid), F(U32, listener_t, backlog), F(U32, listener_t, qlen),
-    F(U32, listener_t, order), F(U64, listener_t, cgroup), FREC(VEC, listener_t, hooks, rec_hook),
+    F(U32, listener_t, order), F(BOOL, listener_t, mark_known), F(U32, listener_t, mark),
+    F(U64, listener_t, cgroup), FREC(VEC, listener_t, hooks, rec_hook),
     FCUSTOM("procs", ep_save_owners, ep_load_owners));
+
+typedef struct ep_nfqueue nfqueue_t;
+REC(rec_nfqueue, nfqueue_t, F(U16, nfqueue_t, num), F(U32, nfqueue_t, portid),
+    F(STR, nfqueue_t, comm));
 
 typedef struct ep_netns netns_t;
 REC(rec_netns, netns_t, F(U64, netns_t, ino), F(STR, netns_t, name), F(INT, netns_t, pid),
@@ -260,8 +265,9 @@ REC(rec_netns, netns_t, F(U64, netns_t, ino), F(STR, netns_t, name), F(INT, netn
     F(INT, netns_t, send_redirects_all), F(INT, netns_t, bridge_nf_call_ip),
     F(INT, netns_t, bridge_nf_call_ip6), F(INT, netns_t, conntrack_count),
     F(INT, netns_t, tcp_l3mdev_accept), F(INT, netns_t, fwmark_reflect),
-    F(INT, netns_t, proxy_arp_all), F(INT, netns_t, arp_ignore_all),
-    F(INT, netns_t, proxy_ndp_all));
+    F(INT, netns_t, proxy_arp_all), F(INT, netns_t, arp_ignore_all), F(INT, netns_t, proxy_ndp_all),
+    F(INT, netns_t, tcp_loose), F(BOOL, netns_t, realms), F(BOOL, netns_t, queues_known),
+    FREC(VEC, netns_t, queues, rec_nfqueue));
 
 /* Containers before processes before listeners: later ones refer to earlier ones. */
 typedef struct ep_snapshot snapshot_t;

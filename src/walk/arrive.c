@@ -8,6 +8,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
+#include "walk/bytes.h"
 #include "walk/fib.h"
 #include "walk/link.h"
 #include "walk/path.h"
@@ -169,10 +170,10 @@ void ep_l2_arrive(struct ep_walk *w)
 		stack[n++] = cur;
 	w->p.framed = named->type == ARPHRD_ETHER;
 	if (w->p.framed) {
-		w->p.smac = ep_w_unknown_val(w, "ether saddr", 48);
+		w->p.smac = ep_w_field(w, "ether saddr", 48, ~(ep_u128)0);
 		w->p.dmac = ep_l2_mac(named->mac);
 		if (!w->p.dmac.c)
-			w->p.dmac = ep_w_unknown_val(w, "ether daddr", 48);
+			w->p.dmac = ep_w_field(w, "ether daddr", 48, ~(ep_u128)0);
 	}
 	cur = stack[--n];
 	if (w->p.framed)

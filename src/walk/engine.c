@@ -7,6 +7,7 @@
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
 
+#include "walk/bytes.h"
 #include "walk/engine.h"
 #include "walk/partition.h"
 
@@ -30,13 +31,59 @@ static unsigned choose(struct ep_walk *w, const struct ep_choice *c)
 	return slot->taken;
 }
 
+static struct ep_ivset derived_dom(struct ep_walk *w, const struct ep_var *v)
+{
+	struct ep_ivset base = w->vars.v[v->base].dom, out = {};
+
+	for (size_t i = 0; i < base.n; i++)
+		for (ep_u128 n = base.v[i].lo; n <= base.v[i].hi; n++)
+			out = ep_iv_or(w->arena, out,
+				       ep_iv_range(w->arena, n * v->mul + v->add,
+						   n * v->mul + v->add));
+	return out;
+}
+
+void ep_w_narrow(struct ep_walk *w, int var, struct ep_ivset dom)
+{
+	struct ep_var *v = &w->vars.v[var];
+	int base = v->base ? v->base : var;
+	struct ep_ivset out = {};
+
+	v->dom = dom;
+	if (v->base) {
+		for (size_t i = 0; i < dom.n; i++)
+			for (ep_u128 n = dom.v[i].lo; n <= dom.v[i].hi; n++)
+				out = ep_iv_or(w->arena, out,
+					       ep_iv_range(w->arena, (n - v->add) / v->mul,
+							   (n - v->add) / v->mul));
+		w->vars.v[base].dom = out;
+	}
+	for (size_t i = EP_VAR_FIRST_FREE; i < w->vars.n; i++)
+		if (w->vars.v[i].base && w->vars.v[i].base == base)
+			w->vars.v[i].dom = derived_dom(w, &w->vars.v[i]);
+}
+
+int ep_w_derived_var(struct ep_walk *w, int base, unsigned mul, unsigned add, unsigned bits,
+		     const char *what)
+{
+	int var = ep_w_state_var(w, bits, (struct ep_ivset){}, w->vars.v[base].usual * mul + add,
+				 what);
+	struct ep_var *v = &w->vars.v[var];
+
+	v->base = base;
+	v->mul = mul;
+	v->add = add;
+	v->dom = derived_dom(w, v);
+	return var;
+}
+
 bool ep_w_in(struct ep_walk *w, int var, struct ep_ivset set)
 {
 	struct ep_var *v = &w->vars.v[var];
 	struct ep_ivset in = ep_iv_and(w->arena, v->dom, set), out;
 	struct ep_choice c = {.n = 2, .kind = v->kind, .var = var};
 	double share;
-	bool no;
+	bool no, swap;
 
 	if (!in.n)
 		return false;
@@ -49,8 +96,14 @@ bool ep_w_in(struct ep_walk *w, int var, struct ep_ivset set)
 	c.alt[0] = in;
 	c.alt[1] = out;
 	c.reason = v->kind == EP_VAR_UNKNOWN ? ep_w_sprintf(w, "depends on %s", v->what) : NULL;
-	no = choose(w, &c);
-	w->vars.v[var].dom = no ? out : in;
+	swap = v->kind == EP_VAR_STATE && !ep_iv_has(in, v->usual) &&
+	       (ep_iv_has(out, v->usual) || share < 0.5);
+	if (v->kind == EP_VAR_STATE) {
+		c.reason = ep_field_words(w, v, swap ? out : in);
+		c.other = ep_field_words(w, v, swap ? in : out);
+	}
+	no = choose(w, &c) != swap;
+	ep_w_narrow(w, var, no ? out : in);
 	return !no;
 }
 
@@ -152,6 +205,15 @@ int ep_w_var(struct ep_walk *w, enum ep_var_kind kind, unsigned bits, struct ep_
 	*ep_push(w->arena, &w->vars) =
 		(struct ep_var){.kind = kind, .bits = bits, .dom = dom, .what = what};
 	return (int)w->vars.n - 1;
+}
+
+int ep_w_state_var(struct ep_walk *w, unsigned bits, struct ep_ivset dom, ep_u128 usual,
+		   const char *what)
+{
+	int var = ep_w_var(w, EP_VAR_STATE, bits, dom, what);
+
+	w->vars.v[var].usual = usual;
+	return var;
 }
 
 struct ep_val ep_w_unknown_val(struct ep_walk *w, const char *what, unsigned bits)

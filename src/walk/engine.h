@@ -26,6 +26,10 @@ struct ep_var {
 	unsigned bits;
 	struct ep_ivset dom; /* what is still possible in this run */
 	const char *what;    /* "ip saddr", "tcp sport", "numgen", "packet length" */
+	ep_u128 usual;       /* EP_VAR_STATE: the part with this value is told as the usual one */
+	/* One quantity in another's words: value = base's * mul + add. 0: its own. */
+	int base;
+	unsigned mul, add;
 };
 
 enum { EP_VAR_SADDR, EP_VAR_SPORT, EP_VAR_FIRST_FREE };
@@ -71,6 +75,8 @@ struct ep_pkt {
 	bool local_out;  /* sent by this host's process (socket known: uid unknown unless root) */
 	/* TPROXY chose a listener: deliver to it, whatever the destination */
 	const struct ep_listener *tproxy;
+	bool ack;     /* not the SYN but the ACK that ends the handshake: synproxy asks for it */
+	bool proxied; /* sent by a synproxy in the client's name */
 };
 
 /* A routing decision of this run, until its open source is known as narrowly as it will be. */
@@ -80,6 +86,8 @@ struct ep_route_note {
 	bool has_src;
 };
 
+struct ep_edit; /* bytes.h */
+struct ep_synproxy;
 struct ep_choice;  /* engine.c */
 struct ep_touched; /* nft_lookup.c */
 struct ep_listed;  /* xt_match_recent.c */
@@ -117,6 +125,12 @@ struct ep_walk {
 	bool route_open; /* the last lookup rests on an unknown: the kernel can't be asked for it */
 	uint64_t sender; /* cgroup of the process that sends: a proxy's; 0: any process */
 	unsigned hops;
+	EP_VEC(struct ep_edit) edits; /* bytes that rules wrote, oldest first */
+	unsigned lowered;             /* how often a router lowered the TTL */
+	/* what a rule sent the packet to, past all other rules: run when this hook is left */
+	void (*then)(struct ep_walk *w, void *ctx);
+	void *then_ctx;
+	const struct ep_synproxy *syn;  /* synproxy.c: the SYN as it came into this namespace */
 	EP_VEC(struct ep_state) states; /* what was asked by ep_w_state() */
 	ep_strs now;
 	EP_VEC(struct ep_use) uses;
@@ -165,6 +179,14 @@ unsigned ep_w_pick(struct ep_walk *w, unsigned n, const char *what);
 /* A fresh variable; what must outlive the walk. */
 int ep_w_var(struct ep_walk *w, enum ep_var_kind kind, unsigned bits, struct ep_ivset dom,
 	     const char *what);
+/* One of kind EP_VAR_STATE: a split becomes two outcomes with words for the parts of its domain. */
+int ep_w_state_var(struct ep_walk *w, unsigned bits, struct ep_ivset dom, ep_u128 usual,
+		   const char *what);
+/* The same for a small variable that is base * mul + add. */
+int ep_w_derived_var(struct ep_walk *w, int base, unsigned mul, unsigned add, unsigned bits,
+		     const char *what);
+/* Narrows the variable, and what is derived from it, without a choice. */
+void ep_w_narrow(struct ep_walk *w, int var, struct ep_ivset dom);
 /* The run's one unknown quantity of that name (packet length, ttl…), made at first use. */
 struct ep_val ep_w_unknown_val(struct ep_walk *w, const char *what, unsigned bits);
 
@@ -305,6 +327,8 @@ bool ep_fib_sources(struct ep_walk *w, ep_source_test test, void *ctx,
 void ep_w_receive(struct ep_walk *w);
 /* From the socket of a local process. */
 void ep_w_send(struct ep_walk *w);
+/* ip_local_out() of a packet that has its source already, and no socket. */
+void ep_w_send_raw(struct ep_walk *w);
 /* ip_route_me_harder(): routes a packet that is being sent anew; false: the run has ended. */
 bool ep_w_reroute(struct ep_walk *w);
 /* The listener that the kernel's lookup picks (inet_lookup_listener); NULL if none. */

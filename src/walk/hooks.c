@@ -266,7 +266,8 @@ static void start_tracking(struct ep_walk *w)
 {
 	struct ep_pkt *p = &w->p;
 
-	if (p->ct != EP_CT_NONE)
+	/* tcp_new(): an ACK out of the blue begins nothing, unless the kernel is to be loose about it */
+	if (p->ct != EP_CT_NONE || (p->ack && !w->ns->tcp_loose))
 		return;
 	p->ct = EP_CT_NEW;
 	p->o_saddr = p->saddr;
@@ -378,6 +379,12 @@ int ep_w_hook(struct ep_walk *w, unsigned hooknum)
 	run_hook(w, hooknum, false);
 	w->p.in = in;
 	w->p.out = out;
+	if (w->then && !w->ended) {
+		void (*then)(struct ep_walk *, void *) = w->then;
+
+		w->then = NULL;
+		then(w, w->then_ctx);
+	}
 	return w->ended;
 }
 

@@ -49,8 +49,15 @@ bool ep_nft_elem_lets(struct ep_nft_vm *vm, const struct ep_nft_set *set,
 		      const struct ep_nft_elem *el);
 /* nft_fib.c: kinds of addresses, and ways back. */
 enum ep_nft_next ep_nft_eval_fib(struct ep_nft_vm *vm, const struct ep_expr *e);
-/* nft_payload.c: header bytes. */
+/* nft_payload.c: header bytes and options. */
 enum ep_nft_next ep_nft_eval_payload(struct ep_nft_vm *vm, const struct ep_expr *e);
+enum ep_nft_next ep_nft_eval_exthdr(struct ep_nft_vm *vm, const struct ep_expr *e);
+/* nft_route.c: properties of the route. */
+enum ep_nft_next ep_nft_eval_rt(struct ep_nft_vm *vm, const struct ep_expr *e);
+/* nft_effect_ends.c: what another program or device has a say in. */
+enum ep_nft_next ep_nft_eval_queue(struct ep_nft_vm *vm, const struct ep_expr *e);
+enum ep_nft_next ep_nft_eval_synproxy(struct ep_nft_vm *vm, const struct ep_expr *e);
+enum ep_nft_next ep_nft_eval_fwd(struct ep_nft_vm *vm, const struct ep_expr *e);
 /* nft_effect.c: the writing forms of meta and ct. */
 enum ep_nft_next ep_nft_meta_set(struct ep_nft_vm *vm, const struct ep_expr *e);
 enum ep_nft_next ep_nft_ct_set(struct ep_nft_vm *vm, const struct ep_expr *e);

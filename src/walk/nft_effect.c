@@ -233,39 +233,13 @@ static enum ep_nft_next eval_notrack(struct ep_nft_vm *vm, const struct ep_expr 
 	return EP_NFT_NEXT;
 }
 
-/* ---- those without a say, and those that nobody can tell ---- */
+/* ---- those without a say ---- */
 
 static enum ep_nft_next eval_nothing(struct ep_nft_vm *vm, const struct ep_expr *e)
 {
 	(void)vm;
 	(void)e;
 	return EP_NFT_NEXT;
-}
-
-static enum ep_nft_next eval_state(struct ep_nft_vm *vm, const struct ep_expr *e)
-{
-	return ep_w_unknown(vm->w, "%s depends on what came before (%s)", e->name,
-			    ep_nft_where(vm)) ?
-		       EP_NFT_NEXT :
-		       EP_NFT_BREAK;
-}
-
-static enum ep_nft_next eval_queue(struct ep_nft_vm *vm, const struct ep_expr *e)
-{
-	return ep_nft_unknown(vm, ep_w_sprintf(vm->w, "queue %u: a program decides",
-					       (unsigned)ep_attr_num(e, NFTA_QUEUE_NUM, 0)));
-}
-
-static enum ep_nft_next eval_synproxy(struct ep_nft_vm *vm, const struct ep_expr *e)
-{
-	(void)e;
-	return ep_nft_unknown(vm, "synproxy answers before the server");
-}
-
-static enum ep_nft_next eval_fwd(struct ep_nft_vm *vm, const struct ep_expr *e)
-{
-	(void)e;
-	return ep_nft_unknown(vm, "the rule forwards the frame past the host");
 }
 
 /* ---- xt extensions inside nft rules (nft_compat.c) ---- */
@@ -327,10 +301,9 @@ const struct ep_nft_row ep_nft_rows_effect[] = {
 	{"log", eval_nothing},
 	{"last", eval_nothing},
 	{"dup", eval_nothing},
-	{"osf", eval_state},
-	{"queue", eval_queue},
-	{"synproxy", eval_synproxy},
-	{"fwd", eval_fwd},
+	{"queue", ep_nft_eval_queue},
+	{"synproxy", ep_nft_eval_synproxy},
+	{"fwd", ep_nft_eval_fwd},
 	{"match", eval_xt_match},
 	{"target", eval_xt_target},
 	{NULL, NULL},

@@ -12,8 +12,10 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "walk/bytes.h"
 #include "walk/jhash.h"
 #include "walk/nft.h"
+#include "walk/xt.h"
 
 /* ---- meta (net/netfilter/nft_meta.c) ---- */
 
@@ -50,6 +52,7 @@ enum meta_kind {
 	META_BRIDGE_OUT,
 	META_BRIDGE_PVID,
 	META_BRIDGE_VPROTO,
+	META_REALM,
 };
 
 static const struct {
@@ -71,7 +74,7 @@ static const struct {
 	{NFT_META_SKUID, META_OWNER, 0, "uid of the sending socket"},
 	{NFT_META_SKGID, META_OWNER, 0, "gid of the sending socket"},
 	{NFT_META_NFTRACE, META_CONST8, 0, NULL},
-	{NFT_META_RTCLASSID, META_CONST32, 0, NULL},
+	{NFT_META_RTCLASSID, META_REALM, 0, NULL},
 	{NFT_META_SECMARK, META_CONST32, 0, NULL},
 	{NFT_META_NFPROTO, META_NFPROTO, 0, NULL},
 	{NFT_META_L4PROTO, META_CONST8, IPPROTO_TCP, NULL},
@@ -209,8 +212,10 @@ static enum ep_nft_next load_meta(struct ep_nft_vm *vm, const struct ep_expr *e,
 	case META_HOUR:
 		return ep_nft_load_host(vm, e, meta_keys[i].key);
 	case META_OWNER: /* only packets of a local socket have one */
-		return w->p.local_out ? store_open(vm, e, dreg, meta_keys[i].what, 4) :
-					EP_NFT_BREAK;
+		if (!w->p.local_out)
+			return EP_NFT_BREAK;
+		v = ep_w_field(w, meta_keys[i].what, 32, 0);
+		return ep_nft_stored(vm, e, ep_reg_val(r, dreg, &v, 4, true));
 	case META_RANDOM:
 		v.var = ep_w_var(w, EP_VAR_RANDOM, 32, ep_iv_full(w->arena, 32), "meta random");
 		return ep_nft_stored(vm, e, ep_reg_val(r, dreg, &v, 4, true));
@@ -219,8 +224,12 @@ static enum ep_nft_next load_meta(struct ep_nft_vm *vm, const struct ep_expr *e,
 	case META_SDIFNAME:
 		return ep_nft_stored(vm, e, ep_reg_name(r, dreg, vrf ? w->p.in->name : ""));
 	case META_LENGTH: /* skb->len: the IP packet's */
-		v = ep_w_unknown_val(w, "packet length", 16);
+		v = ep_pkt_len(w);
 		return ep_nft_stored(vm, e, ep_reg_val(r, dreg, &v, 2, true));
+	case META_REALM:
+		v = ep_pkt_realm(w);
+		return ep_pkt_routed(w) ? ep_nft_stored(vm, e, ep_reg_val(r, dreg, &v, 4, true)) :
+					  EP_NFT_BREAK;
 	case META_BREAK:
 		return EP_NFT_BREAK;
 	case META_BRIDGE_IN:
@@ -352,22 +361,48 @@ static enum ep_nft_next eval_ct(struct ep_nft_vm *vm, const struct ep_expr *e)
 
 /* ---- socket, random numbers, and what a SYN never has ---- */
 
+/* A packet that a process sends has its socket with it, until it comes back in by lo. */
+static enum ep_nft_next senders_socket(struct ep_nft_vm *vm, const struct ep_expr *e, uint64_t key,
+				       uint64_t dreg)
+{
+	struct ep_val v;
+
+	switch (key) {
+	case NFT_SOCKET_TRANSPARENT:
+	case NFT_SOCKET_WILDCARD: /* a connecting socket has an address */
+		return ep_nft_stored(vm, e, ep_reg_u8(&vm->regs, dreg, 0));
+	case NFT_SOCKET_MARK:
+		v = ep_w_field(vm->w, "mark of the sending socket", 32, 0);
+		return ep_nft_stored(vm, e, ep_reg_val(&vm->regs, dreg, &v, 4, true));
+	}
+	return store_open(vm, e, dreg, "cgroup of the sending socket", 8);
+}
+
 static enum ep_nft_next eval_socket(struct ep_nft_vm *vm, const struct ep_expr *e)
 {
-	const struct ep_listener *l = ep_listener_lookup(vm->w);
+	const struct ep_listener *l;
 	uint64_t dreg = ep_attr_num(e, NFTA_SOCKET_DREG, ~0ull);
+	uint64_t key = ep_attr_num(e, NFTA_SOCKET_KEY, ~0ull);
+	struct ep_walk *w = vm->w;
 
+	if (w->p.local_out && w->hooknum == NF_INET_LOCAL_OUT)
+		return senders_socket(vm, e, key, dreg);
+	l = w->p.tproxy ? w->p.tproxy : ep_listener_lookup(w);
 	if (!l)
-		return EP_NFT_BREAK;
-	switch (ep_attr_num(e, NFTA_SOCKET_KEY, ~0ull)) {
+		return w->s->listeners_partial && ep_w_unknown(w, "not all sockets could be read") ?
+			       ep_nft_unknown(vm, "not all sockets could be read") :
+			       EP_NFT_BREAK;
+	switch (key) {
 	case NFT_SOCKET_TRANSPARENT:
 		return ep_nft_stored(vm, e, ep_reg_u8(&vm->regs, dreg, l->transparent));
 	case NFT_SOCKET_WILDCARD:
 		return ep_nft_stored(vm, e, ep_reg_u8(&vm->regs, dreg, ep_addr_is_any(&l->addr)));
-	case NFT_SOCKET_CGROUPV2:
-		return store_open(vm, e, dreg, "cgroup of the listener", 8);
+	case NFT_SOCKET_MARK:
+		if (l->mark_known)
+			return ep_nft_stored(vm, e, ep_reg_u32(&vm->regs, dreg, l->mark));
+		return store_open(vm, e, dreg, "mark of the listener's socket", 4);
 	}
-	return store_open(vm, e, dreg, "mark of the listener's socket", 4);
+	return store_open(vm, e, dreg, "cgroup of the listener", 8);
 }
 
 /* 0..modulus-1, plus an offset, in host order. */
@@ -412,6 +447,7 @@ static enum ep_nft_next eval_hash(struct ep_nft_vm *vm, const struct ep_expr *e)
 			    ep_attr_num(e, NFTA_HASH_OFFSET, 0), "hash");
 }
 
+/* IPsec's state, an inner header of a tunnel; a flow to offload must be established. */
 static enum ep_nft_next eval_absent(struct ep_nft_vm *vm, const struct ep_expr *e)
 {
 	(void)vm;
@@ -419,31 +455,25 @@ static enum ep_nft_next eval_absent(struct ep_nft_vm *vm, const struct ep_expr *
 	return EP_NFT_BREAK;
 }
 
-static enum ep_nft_next eval_rt(struct ep_nft_vm *vm, const struct ep_expr *e)
+/* nft_tunnel.c: the packet came through no tunnel of the kind that keeps its metadata. */
+static enum ep_nft_next eval_tunnel(struct ep_nft_vm *vm, const struct ep_expr *e)
 {
-	if (!vm->w->p.out) /* no route yet */
+	if (ep_attr_num(e, NFTA_TUNNEL_KEY, ~0ull) != NFT_TUNNEL_PATH)
 		return EP_NFT_BREAK;
-	return store_open(vm, e, ep_attr_num(e, NFTA_RT_DREG, ~0ull), "route's properties", 4);
+	return ep_nft_stored(vm, e,
+			     ep_reg_u8(&vm->regs, ep_attr_num(e, NFTA_TUNNEL_DREG, ~0ull), 0));
 }
 
-/* Extension headers and options that edgepath's SYN may carry: MSS surely, others perhaps. */
-static enum ep_nft_next eval_exthdr(struct ep_nft_vm *vm, const struct ep_expr *e)
+/* nft_osf.c: the name that a fingerprint gives the client, "unknown" where none fits. */
+static enum ep_nft_next eval_osf(struct ep_nft_vm *vm, const struct ep_expr *e)
 {
-	uint64_t dreg = ep_attr_num(e, NFTA_EXTHDR_DREG, ~0ull);
-	bool tcp = ep_attr_num(e, NFTA_EXTHDR_OP, NFT_EXTHDR_OP_IPV6) == NFT_EXTHDR_OP_TCPOPT;
-	unsigned len = (unsigned)ep_attr_num(e, NFTA_EXTHDR_LEN, 1);
-	const char *what;
-	bool there;
+	static const char unknown[16] = "unknown";
+	struct ep_val v = ep_w_field(vm->w, "osf name", 128, ep_xt_num(unknown, true));
 
-	if (ep_attr_has(e, NFTA_EXTHDR_SREG) || !ep_attr_has(e, NFTA_EXTHDR_DREG))
-		return EP_NFT_NEXT; /* rewrites an option of the packet */
-	what = ep_w_sprintf(vm->w, "tcp option %u", (unsigned)ep_attr_num(e, NFTA_EXTHDR_TYPE, 0));
-	there = tcp && ep_w_unknown(vm->w, "%s", what);
-	if (ep_attr_num(e, NFTA_EXTHDR_FLAGS, 0) & NFT_EXTHDR_F_PRESENT)
-		return ep_nft_stored(vm, e, ep_reg_u8(&vm->regs, dreg, there));
-	if (!there || !len || len > 16)
+	if (vm->w->p.ack)
 		return EP_NFT_BREAK;
-	return store_open(vm, e, dreg, what, len);
+	return ep_nft_stored(
+		vm, e, ep_reg_val(&vm->regs, ep_attr_num(e, NFTA_OSF_DREG, ~0ull), &v, 16, false));
 }
 
 const struct ep_nft_row ep_nft_rows_field[] = {
@@ -453,11 +483,12 @@ const struct ep_nft_row ep_nft_rows_field[] = {
 	{"socket", eval_socket},
 	{"numgen", eval_numgen},
 	{"hash", eval_hash},
-	{"rt", eval_rt},
-	{"exthdr", eval_exthdr},
+	{"rt", ep_nft_eval_rt},
+	{"exthdr", ep_nft_eval_exthdr},
 	{"payload", ep_nft_eval_payload},
 	{"xfrm", eval_absent},
-	{"tunnel", eval_absent},
+	{"tunnel", eval_tunnel},
+	{"osf", eval_osf},
 	{"inner", eval_absent},
 	{"flow_offload", eval_absent},
 	{NULL, NULL},

@@ -73,6 +73,15 @@ struct ep_byte ep_byte_of(const struct ep_val *v, size_t bytes, size_t idx)
 				.c = (uint8_t)(v->c >> (bytes - 1 - idx) * 8)};
 }
 
+struct ep_byte ep_byte_and_xor(struct ep_byte b, uint8_t mask, uint8_t xor)
+{
+	b.mask &= mask;
+	b.c = (b.c & mask) ^ xor;
+	if (b.kind == EP_BYTE_VAR && !b.mask)
+		b.kind = EP_BYTE_CONST;
+	return b;
+}
+
 bool ep_reg_val(struct ep_regs *r, uint64_t reg, const struct ep_val *v, size_t bytes, bool reverse)
 {
 	struct ep_byte *b = ep_reg(r, reg, bytes);

@@ -38,6 +38,8 @@ bool ep_reg_val(struct ep_regs *r, uint64_t reg, const struct ep_val *v, size_t 
 		bool reverse);
 /* One byte of a field. */
 struct ep_byte ep_byte_of(const struct ep_val *v, size_t bytes, size_t idx);
+/* (b & mask) ^ xor */
+struct ep_byte ep_byte_and_xor(struct ep_byte b, uint8_t mask, uint8_t xor);
 /* All constant? Then copies them out. */
 bool ep_bytes_const(const struct ep_byte *b, size_t len, uint8_t *out);
 /* Constants, if need be by splitting over the values of one variable that has few of them. */

@@ -171,7 +171,7 @@ static enum ep_nft_next use_object(struct ep_nft_vm *vm, uint64_t type, const ch
 		     type == NFT_OBJECT_CONNLIMIT;
 
 	if (type == NFT_OBJECT_SYNPROXY)
-		return ep_nft_unknown(vm, "synproxy answers before the server");
+		return ep_nft_eval_synproxy(vm, NULL);
 	if (!state)
 		return EP_NFT_NEXT;
 	if (!o || !o->exprs)

@@ -13,6 +13,7 @@
 #include "walk/fib.h"
 #include "walk/link.h"
 #include "walk/path.h"
+#include "walk/queue.h"
 
 /* ---- what must be known of the namespace ---- */
 
@@ -185,7 +186,8 @@ void ep_path_lookup(struct ep_walk *w, bool output, struct ep_fib *f)
 		.mark = w->p.mark,
 		.iif = output ? (lo ? lo->ifindex : 1) : w->p.in->ifindex,
 		.output = output,
-		.no_src = output && w->p.saddr.var == EP_VAR_SADDR, /* none chosen yet */
+		.no_src = output && w->p.saddr.var == EP_VAR_SADDR &&
+			  !w->p.proxied, /* none chosen yet */
 	};
 
 	if (!output && need_strict(&w->p.daddr))
@@ -225,6 +227,7 @@ static void forward(struct ep_walk *w, const struct ep_fib *f)
 	}
 	w->p.out = f->out;
 	w->p.gw = f->gw;
+	w->lowered++;
 	if (ep_w_hook(w, NF_INET_FORWARD) || ep_w_hook(w, NF_INET_POST_ROUTING))
 		return;
 	ep_w_transmit(w, f);
@@ -323,6 +326,8 @@ void ep_path_ip(struct ep_walk *w)
 
 void ep_w_receive(struct ep_walk *w)
 {
+	if (!w->p.ack)
+		ep_synproxy_remember(w);
 	if (ep_path_enter(w))
 		ep_l2_arrive(w);
 }

@@ -110,7 +110,7 @@ static bool route_out(struct ep_walk *w, struct ep_fib *f)
 {
 	ep_path_lookup(w, true, f);
 	if (f->type == RTN_LOCAL || f->type == RTN_UNICAST || f->type == RTN_ANYCAST) {
-		if (w->p.saddr.var == EP_VAR_SADDR)
+		if (w->p.saddr.var == EP_VAR_SADDR && !w->p.proxied)
 			choose_source(w, f);
 		w->p.out = f->type == RTN_UNICAST ? f->out : ep_link_by_name(w->ns, "lo");
 		w->p.gw = f->gw;
@@ -150,11 +150,16 @@ static void loop_back(struct ep_walk *w, const struct ep_fib *f)
 
 void ep_w_send(struct ep_walk *w)
 {
-	struct ep_fib f;
-
 	if (!ep_path_enter(w) || !ep_path_connect_programs(w))
 		return;
 	w->p.local_out = true;
+	ep_w_send_raw(w);
+}
+
+void ep_w_send_raw(struct ep_walk *w)
+{
+	struct ep_fib f;
+
 	if (!route_out(w, &f))
 		return;
 	w->out_route = &f;

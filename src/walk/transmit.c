@@ -7,6 +7,7 @@
 #include <linux/netfilter.h>
 #include <string.h>
 
+#include "walk/bytes.h"
 #include "walk/fib.h"
 #include "walk/link.h"
 #include "walk/path.h"
@@ -30,8 +31,8 @@ static struct ep_val mac_or_open(struct ep_walk *w, const uint8_t *mac, const ch
 		v = ep_l2_mac(mac);
 	if (mac && v.c)
 		return v;
-	return ep_w_unknown_val(
-		w, w->hops > 1 ? ep_w_sprintf(w, "%s at hop %u", what, w->hops) : what, 48);
+	return ep_w_field(w, w->hops > 1 ? ep_w_sprintf(w, "%s at hop %u", what, w->hops) : what,
+			  48, ~(ep_u128)0);
 }
 
 static void frame(struct ep_walk *w, const struct ep_link *l, const uint8_t *smac,

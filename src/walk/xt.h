@@ -8,12 +8,18 @@
 #define EP_WALK_XT_H
 
 #include "walk/engine.h"
+#include "walk/nft_regs.h"
 
 #define EP_XT_MAX_CONDS 16
-#define EP_XT_INFO_MAX  1024 /* largest structure that a row decodes */
+#define EP_XT_INFO_MAX  4224 /* largest structure that a row decodes */
+
+/* Something about the packet that is more than a set of one variable. */
+typedef bool (*ep_xt_test)(struct ep_walk *w, const void *info);
 
 struct ep_xt_cond {
-	enum { EP_XT_IN, EP_XT_CHANCE, EP_XT_STATE, EP_XT_UNKNOWN } kind;
+	enum { EP_XT_IN, EP_XT_TEST, EP_XT_CHANCE, EP_XT_STATE, EP_XT_UNKNOWN } kind;
+	ep_xt_test test;     /* EP_XT_TEST: decides by choices of its own */
+	const void *info;    /* EP_XT_TEST */
 	int var;             /* EP_XT_IN: the variable is in the set */
 	struct ep_ivset set; /* with any inversion already applied */
 	double p;            /* EP_XT_CHANCE */
@@ -39,6 +45,11 @@ bool ep_xt_need_range(struct ep_xt_and *a, const struct ep_val *v, ep_u128 lo, e
 		      bool invert);
 bool ep_xt_need_masked(struct ep_xt_and *a, const struct ep_val *v, unsigned bits, ep_u128 mask,
 		       ep_u128 want, bool invert);
+/* lo <= b <= hi in byte order; for a single variable a set, else a test. */
+bool ep_xt_need_bytes(struct ep_xt_and *a, const struct ep_byte *b, const uint8_t *lo,
+		      const uint8_t *hi, size_t len, bool invert);
+/* Is asked when all else is known; a copy of info is kept. */
+bool ep_xt_need_test(struct ep_xt_and *a, ep_xt_test test, const void *info, size_t size);
 bool ep_xt_need_chance(struct ep_xt_and *a, double p, const char *what);
 bool ep_xt_need_unknown(struct ep_xt_and *a, const char *fmt, ...) EP_PRINTF(2, 3);
 /* ep_w_state(), which must say `want`; the strings are kept. */
@@ -48,10 +59,10 @@ bool ep_xt_settle(struct ep_xt_and *a);
 /* Decides what is left, with choices. */
 bool ep_xt_decide(struct ep_xt_and *a);
 
-/* Header fields of the packet that nobody tells: the same answer to the same question, unless a
- * target has rewritten the field since. */
+/* A field that nobody tells, as a whole or under a mask. */
 bool ep_xt_need_field(struct ep_xt_and *a, const char *what, unsigned bits, ep_u128 mask,
 		      ep_u128 lo, ep_u128 hi, bool invert);
+/* Marks that a rule changed something, by name, and asks for it. */
 void ep_xt_rewritten(struct ep_walk *w, const char *what);
 bool ep_xt_is_rewritten(struct ep_walk *w, const char *what);
 
@@ -109,6 +120,11 @@ bool ep_xt_dscp(struct ep_xt_and *a, const struct ep_xt_in *in);
 bool ep_xt_tos(struct ep_xt_and *a, const struct ep_xt_in *in);
 bool ep_xt_ecn(struct ep_xt_and *a, const struct ep_xt_in *in);
 bool ep_xt_tcpmss(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_u32(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_string(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_bpf(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_osf(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_realm(struct ep_xt_and *a, const struct ep_xt_in *in);
 bool ep_xt_ipv6header(struct ep_xt_and *a, const struct ep_xt_in *in);
 
 bool ep_xt_addrtype(struct ep_xt_and *a, const struct ep_xt_in *in);
@@ -147,6 +163,16 @@ bool ep_xt_hashlimit(struct ep_xt_and *a, const struct ep_xt_in *in);
 bool ep_xt_connlimit(struct ep_xt_and *a, const struct ep_xt_in *in);
 
 /* xt_target_*.c */
+#define EP_XT_TARGET(name) \
+	enum ep_xt_ret name(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in)
+EP_XT_TARGET(ep_xt_set_dscp);
+EP_XT_TARGET(ep_xt_set_tos);
+EP_XT_TARGET(ep_xt_set_ecn);
+EP_XT_TARGET(ep_xt_set_ttl);
+EP_XT_TARGET(ep_xt_set_mss);
+EP_XT_TARGET(ep_xt_strip_options);
+EP_XT_TARGET(ep_xt_nfqueue);
+EP_XT_TARGET(ep_xt_synproxy);
 enum ep_xt_ret ep_xt_dnat(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in);
 enum ep_xt_ret ep_xt_snat(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in);
 enum ep_xt_ret ep_xt_redirect(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in);

@@ -3,7 +3,10 @@
 #include <string.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/x_tables.h>
+#include <linux/filter.h>
 #include <linux/netfilter/xt_addrtype.h>
+#include <linux/netfilter/xt_bpf.h>
+#include <linux/netfilter/xt_cgroup.h>
 #include <linux/netfilter/xt_cluster.h>
 #include <linux/netfilter/xt_connbytes.h>
 #include <linux/netfilter/xt_connlabel.h>
@@ -23,20 +26,24 @@
 #include <linux/netfilter/xt_mark.h>
 #include <linux/netfilter/xt_multiport.h>
 #include <linux/netfilter/xt_nfacct.h>
+#include <linux/netfilter/xt_osf.h>
 #include <linux/netfilter/xt_owner.h>
 #include <linux/netfilter/xt_physdev.h>
 #include <linux/netfilter/xt_pkttype.h>
 #include <linux/netfilter/xt_policy.h>
 #include <linux/netfilter/xt_quota.h>
+#include <linux/netfilter/xt_realm.h>
 #include <linux/netfilter/xt_recent.h>
 #include <linux/netfilter/xt_rpfilter.h>
 #include <linux/netfilter/xt_set.h>
 #include <linux/netfilter/xt_socket.h>
 #include <linux/netfilter/xt_state.h>
 #include <linux/netfilter/xt_statistic.h>
+#include <linux/netfilter/xt_string.h>
 #include <linux/netfilter/xt_tcpmss.h>
 #include <linux/netfilter/xt_tcpudp.h>
 #include <linux/netfilter/xt_time.h>
+#include <linux/netfilter/xt_u32.h>
 #include <linux/netfilter_ipv4/ipt_ttl.h>
 #include <linux/netfilter_ipv6/ip6t_ipv6header.h>
 
@@ -87,7 +94,9 @@ static const struct ep_xt_match_row match_rows[] = {
 	{"policy", 0, 0, SIZE(xt_policy_info), ep_xt_policy, NULL},
 	{"socket", 0, 0, 0, ep_xt_socket, NULL},
 	{"socket", 1, 3, SIZE(xt_socket_mtinfo1), ep_xt_socket, NULL},
-	{"cgroup", 0, 2, 0, ep_xt_cgroup, NULL},
+	{"cgroup", 0, 0, SIZE(xt_cgroup_info_v0), ep_xt_cgroup, NULL},
+	{"cgroup", 1, 1, SIZE(xt_cgroup_info_v1), ep_xt_cgroup, NULL},
+	{"cgroup", 2, 2, SIZE(xt_cgroup_info_v2), ep_xt_cgroup, NULL},
 	{"limit", 0, 0, SIZE(xt_rateinfo), ep_xt_limit, NULL},
 	{"hashlimit", 1, 1, SIZE(xt_hashlimit_mtinfo1), ep_xt_hashlimit, NULL},
 	{"hashlimit", 2, 2, SIZE(xt_hashlimit_mtinfo2), ep_xt_hashlimit, NULL},
@@ -112,6 +121,12 @@ static const struct ep_xt_match_row match_rows[] = {
 	{"connbytes", 0, 0, SIZE(xt_connbytes_info), ep_xt_connbytes, NULL},
 	{"connlabel", 0, 0, SIZE(xt_connlabel_mtinfo), ep_xt_connlabel, NULL},
 	{"helper", 0, 0, SIZE(xt_helper_info), ep_xt_helper, NULL},
+	{"string", 0, 1, SIZE(xt_string_info), ep_xt_string, NULL},
+	{"u32", 0, 0, SIZE(xt_u32), ep_xt_u32, NULL},
+	{"bpf", 0, 0, SIZE(xt_bpf_info), ep_xt_bpf, NULL},
+	{"bpf", 1, 1, SIZE(xt_bpf_info_v1), ep_xt_bpf, NULL},
+	{"osf", 0, 0, SIZE(xt_osf_info), ep_xt_osf, NULL},
+	{"realm", 0, 0, SIZE(xt_realm_info), ep_xt_realm, NULL},
 	{"ipv6header", 0, 0, SIZE(ip6t_ipv6header_info), ep_xt_ipv6header, NULL},
 	/* the packet is TCP, with no extension headers */
 	{"udp", 0, 0, 0, never, NULL},
@@ -132,11 +147,6 @@ static const struct ep_xt_match_row match_rows[] = {
 	{"srh", 0, 1, 0, never, NULL},
 	/* what only the running kernel knows */
 	{"quota2", 0, 3, 0, NULL, "how many bytes came before"},
-	{"string", 0, 1, 0, NULL, "the packet's bytes"},
-	{"u32", 0, 0, 0, NULL, "the packet's bytes"},
-	{"bpf", 0, 1, 0, NULL, "a BPF program"},
-	{"osf", 0, 0, 0, NULL, "the client's operating system"},
-	{"realm", 0, 0, 0, NULL, "the route's realm"},
 	{"ipvs", 0, 0, 0, NULL, "IPVS"},
 	{"eui64", 0, 0, 0, NULL, "the client's MAC address"},
 	{"geoip", 0, 255, 0, NULL, "a table of countries"},

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "walk/bytes.h"
 #include "walk/xt.h"
 
 static bool decide_one(struct ep_walk *w, const struct ep_xt_cond *c)
@@ -11,6 +12,8 @@ static bool decide_one(struct ep_walk *w, const struct ep_xt_cond *c)
 	switch (c->kind) {
 	case EP_XT_IN:
 		return ep_w_in(w, c->var, c->set);
+	case EP_XT_TEST:
+		return c->test(w, c->info);
 	case EP_XT_CHANCE:
 		return ep_w_chance(w, c->p, c->why);
 	case EP_XT_STATE:
@@ -148,14 +151,52 @@ bool ep_xt_is_rewritten(struct ep_walk *w, const char *what)
 bool ep_xt_need_field(struct ep_xt_and *a, const char *what, unsigned bits, ep_u128 mask,
 		      ep_u128 lo, ep_u128 hi, bool invert)
 {
-	struct ep_val v;
+	struct ep_val v = ep_pkt_field(a->w, what, bits);
 
-	if (ep_xt_is_rewritten(a->w, what))
-		return ep_xt_need_unknown(a, "depends on %s, which a rule rewrote", what);
-	v = ep_w_unknown_val(a->w, what, bits);
 	if (lo == hi)
 		return ep_xt_need_masked(a, &v, bits, mask, lo, invert);
 	return ep_xt_need_range(a, &v, lo, hi, invert);
+}
+
+struct bytes_test {
+	struct ep_byte b[16];
+	uint8_t lo[16], hi[16];
+	size_t len;
+	bool invert;
+};
+
+static bool between(struct ep_walk *w, const void *info)
+{
+	const struct bytes_test *t = info;
+
+	return ep_bytes_between(w, t->b, t->lo, t->hi, t->len) != t->invert;
+}
+
+bool ep_xt_need_bytes(struct ep_xt_and *a, const struct ep_byte *b, const uint8_t *lo,
+		      const uint8_t *hi, size_t len, bool invert)
+{
+	struct bytes_test t = {.len = len, .invert = invert};
+	struct ep_ivset set;
+	uint8_t x[16];
+	int var;
+
+	if (len > sizeof(x))
+		return ep_xt_need_unknown(a, "bytes of the packet");
+	if (ep_bytes_const(b, len, x))
+		return (memcmp(x, lo, len) >= 0 && memcmp(x, hi, len) <= 0) != invert;
+	if (ep_bytes_preimage(a->w, b, lo, hi, len, &var, &set))
+		return need_var(a, var, set, invert);
+	memcpy(t.b, b, len * sizeof(*b));
+	memcpy(t.lo, lo, len);
+	memcpy(t.hi, hi, len);
+	return ep_xt_need_test(a, between, &t, sizeof(t));
+}
+
+bool ep_xt_need_test(struct ep_xt_and *a, ep_xt_test test, const void *info, size_t size)
+{
+	return keep(a, &(struct ep_xt_cond){.kind = EP_XT_TEST,
+					    .test = test,
+					    .info = ep_memdup(a->w->arena, info, size)});
 }
 
 ep_u128 ep_xt_num(const void *bytes, bool v6)

@@ -12,10 +12,8 @@
 #include <linux/netfilter_ipv4/ipt_ttl.h>
 #include <linux/netfilter_ipv6/ip6t_ipv6header.h>
 
+#include "walk/bytes.h"
 #include "walk/xt.h"
-
-#define TCP_SYN       0x02
-#define TCP_ECN_FLAGS 0xc0 /* ECE and CWR, which a SYN carries if its sender wants ECN */
 
 static bool need_port(struct ep_xt_and *a, const struct ep_val *v, const __u16 range[2],
 		      bool invert)
@@ -25,11 +23,20 @@ static bool need_port(struct ep_xt_and *a, const struct ep_val *v, const __u16 r
 
 static bool need_flags(struct ep_xt_and *a, const struct xt_tcp *t)
 {
-	bool invert = t->invflags & XT_TCP_INV_FLAGS;
+	struct ep_byte b;
 
-	if (t->flg_mask & TCP_ECN_FLAGS)
-		return ep_xt_need_unknown(a, "depends on the SYN's ECN flags");
-	return ((TCP_SYN & t->flg_mask) == t->flg_cmp) != invert;
+	if (!ep_pkt_byte(a->w, EP_AT_TCP, 13, &b))
+		return false;
+	b = ep_byte_and_xor(b, t->flg_mask, 0);
+	return ep_xt_need_bytes(a, &b, &t->flg_cmp, &t->flg_cmp, 1, t->invflags & XT_TCP_INV_FLAGS);
+}
+
+/* tcp_mt() looks for the option's number alone. */
+static bool has_option(struct ep_walk *w, const void *info)
+{
+	const struct xt_tcp *t = info;
+
+	return ep_pkt_option(w, t->option) != !!(t->invflags & XT_TCP_INV_OPTION);
 }
 
 bool ep_xt_tcp(struct ep_xt_and *a, const struct ep_xt_in *in)
@@ -44,9 +51,7 @@ bool ep_xt_tcp(struct ep_xt_and *a, const struct ep_xt_in *in)
 		return false;
 	if (!need_port(a, &p->sport, t->spts, t->invflags & XT_TCP_INV_SRCPT))
 		return false;
-	if (t->option)
-		return ep_xt_need_unknown(a, "depends on the SYN having TCP option %u", t->option);
-	return true;
+	return !t->option || ep_xt_need_test(a, has_option, t, sizeof(*t));
 }
 
 /* Revision 0 has neither ranges nor inversion. */
@@ -86,39 +91,57 @@ bool ep_xt_multiport(struct ep_xt_and *a, const struct ep_xt_in *in)
 bool ep_xt_length(struct ep_xt_and *a, const struct ep_xt_in *in)
 {
 	const struct xt_length_info *l = in->info;
+	struct ep_val v = ep_pkt_len(a->w);
 
-	return ep_xt_need_field(a, "packet length", 16, 0xffff, l->min, l->max, l->invert);
+	return ep_xt_need_range(a, &v, l->min, l->max, l->invert);
 }
 
-/* The kernel lowers it between routing and the forward hook. */
-static const char *ttl_name(struct ep_walk *w, bool v6)
+static bool ttl_between(struct ep_xt_and *a, const struct ep_xt_in *in, unsigned lo, unsigned hi,
+			bool invert)
 {
-	const char *name = v6 ? "ip6 hoplimit" : "ip ttl";
-	bool lowered = !w->p.local_out &&
-		       (w->hooknum == NF_INET_FORWARD || w->hooknum == NF_INET_POST_ROUTING);
+	uint8_t x = (uint8_t)lo, y = (uint8_t)hi;
+	struct ep_byte b;
 
-	if (!w->hops && !lowered)
-		return name;
-	return ep_w_sprintf(w, "%s after %u hops", name, w->hops + lowered);
+	return ep_pkt_byte(a->w, EP_AT_NET, in->v6 ? 7 : 8, &b) &&
+	       ep_xt_need_bytes(a, &b, &x, &y, 1, invert);
 }
 
 bool ep_xt_ttl(struct ep_xt_and *a, const struct ep_xt_in *in)
 {
 	const struct ipt_ttl_info *t = in->info;
-	const char *name = ttl_name(a->w, in->v6);
 
-	if (ep_xt_is_rewritten(a->w, "ttl"))
-		return ep_xt_need_unknown(a, "depends on %s, which a rule rewrote", name);
 	switch (t->mode) {
 	case IPT_TTL_EQ:
 	case IPT_TTL_NE:
-		return ep_xt_need_field(a, name, 8, 0xff, t->ttl, t->ttl, t->mode == IPT_TTL_NE);
+		return ttl_between(a, in, t->ttl, t->ttl, t->mode == IPT_TTL_NE);
 	case IPT_TTL_LT:
-		return t->ttl && ep_xt_need_field(a, name, 8, 0xff, 0, t->ttl - 1u, false);
+		return t->ttl && ttl_between(a, in, 0, t->ttl - 1u, false);
 	case IPT_TTL_GT:
-		return t->ttl < 255 && ep_xt_need_field(a, name, 8, 0xff, t->ttl + 1u, 255, false);
+		return t->ttl < 255 && ttl_between(a, in, t->ttl + 1u, 255, false);
 	}
 	return false;
+}
+
+/* IPv4's TOS, or IPv6's traffic class between version and flow label. */
+static bool need_tos(struct ep_xt_and *a, const struct ep_xt_in *in, uint8_t mask, uint8_t want,
+		     bool invert)
+{
+	uint8_t x[2] = {want >> 4, (uint8_t)(want << 4)};
+	struct ep_byte b[2];
+
+	if (want & ~mask)
+		return invert;
+	if (!in->v6) {
+		if (!ep_pkt_byte(a->w, EP_AT_NET, 1, b))
+			return false;
+		b[0] = ep_byte_and_xor(b[0], mask, 0);
+		return ep_xt_need_bytes(a, b, &want, &want, 1, invert);
+	}
+	if (!ep_pkt_bytes(a->w, EP_AT_NET, 0, 2, b))
+		return false;
+	b[0] = ep_byte_and_xor(b[0], mask >> 4, 0);
+	b[1] = ep_byte_and_xor(b[1], (uint8_t)(mask << 4), 0);
+	return ep_xt_need_bytes(a, b, x, x, 2, invert);
 }
 
 bool ep_xt_dscp(struct ep_xt_and *a, const struct ep_xt_in *in)
@@ -127,51 +150,57 @@ bool ep_xt_dscp(struct ep_xt_and *a, const struct ep_xt_in *in)
 
 	if (d->dscp > XT_DSCP_MAX)
 		return d->invert;
-	return ep_xt_need_field(a, "ip tos", 8, XT_DSCP_MASK, d->dscp << XT_DSCP_SHIFT,
-				d->dscp << XT_DSCP_SHIFT, d->invert);
+	return need_tos(a, in, XT_DSCP_MASK, (uint8_t)(d->dscp << XT_DSCP_SHIFT), d->invert);
 }
 
 bool ep_xt_tos(struct ep_xt_and *a, const struct ep_xt_in *in)
 {
 	const struct xt_tos_match_info *t = in->info;
 
-	if (t->tos_value & ~t->tos_mask)
-		return t->invert;
-	return ep_xt_need_field(a, "ip tos", 8, t->tos_mask, t->tos_value, t->tos_value, t->invert);
+	return need_tos(a, in, t->tos_mask, t->tos_value, t->invert);
 }
 
 static bool need_ecn_flag(struct ep_xt_and *a, const struct xt_ecn_info *e, unsigned op,
-			  unsigned flag)
+			  uint8_t flag)
 {
+	struct ep_byte b;
+
 	if (!(e->operation & op))
 		return true;
-	return ep_xt_need_field(a, "tcp ecn flags", 8, flag, flag, flag, e->invert & op);
+	if (!ep_pkt_byte(a->w, EP_AT_TCP, 13, &b))
+		return false;
+	b = ep_byte_and_xor(b, flag, 0);
+	return ep_xt_need_bytes(a, &b, &flag, &flag, 1, e->invert & op);
 }
 
 bool ep_xt_ecn(struct ep_xt_and *a, const struct ep_xt_in *in)
 {
 	const struct xt_ecn_info *e = in->info;
 
-	if (e->operation & XT_ECN_OP_MATCH_IP) {
-		unsigned mask = XT_ECN_IP_MASK & 0xff;
-		bool invert = e->invert & XT_ECN_OP_MATCH_IP;
-
-		if (e->ip_ect & ~mask) {
-			if (!invert)
-				return false;
-		} else if (!ep_xt_need_field(a, "ip tos", 8, mask, e->ip_ect, e->ip_ect, invert)) {
-			return false;
-		}
-	}
+	if (e->operation & XT_ECN_OP_MATCH_IP &&
+	    !need_tos(a, in, XT_ECN_IP_MASK & 0xff, e->ip_ect, e->invert & XT_ECN_OP_MATCH_IP))
+		return false;
 	return need_ecn_flag(a, e, XT_ECN_OP_MATCH_ECE, 0x40) &&
 	       need_ecn_flag(a, e, XT_ECN_OP_MATCH_CWR, 0x80);
 }
 
+/* Without the option (tcpmss_mt()) it does not match, inverted or not. */
+static bool has_mss(struct ep_walk *w, const void *info)
+{
+	const struct xt_tcpmss_match_info *m = info;
+	uint8_t lo[2] = {m->mss_min >> 8, m->mss_min & 0xff};
+	uint8_t hi[2] = {m->mss_max >> 8, m->mss_max & 0xff};
+	struct ep_byte b[2];
+
+	if (!ep_pkt_option(w, 2) || !ep_pkt_option_byte(w, 2, 2, &b[0]) ||
+	    !ep_pkt_option_byte(w, 2, 3, &b[1]))
+		return false;
+	return ep_bytes_between(w, b, lo, hi, 2) != !!m->invert;
+}
+
 bool ep_xt_tcpmss(struct ep_xt_and *a, const struct ep_xt_in *in)
 {
-	const struct xt_tcpmss_match_info *m = in->info;
-
-	return ep_xt_need_field(a, "tcp mss", 16, 0xffff, m->mss_min, m->mss_max, m->invert);
+	return ep_xt_need_test(a, has_mss, in->info, sizeof(struct xt_tcpmss_match_info));
 }
 
 /* The packet has no extension headers: the only one found is TCP itself. */

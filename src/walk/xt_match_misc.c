@@ -9,13 +9,16 @@
 #include <linux/netfilter/xt_cgroup.h>
 #include <linux/netfilter/xt_devgroup.h>
 #include <linux/netfilter/xt_mac.h>
+#include <linux/netfilter/xt_osf.h>
 #include <linux/netfilter/xt_owner.h>
 #include <linux/netfilter/xt_physdev.h>
 #include <linux/netfilter/xt_pkttype.h>
 #include <linux/netfilter/xt_policy.h>
+#include <linux/netfilter/xt_realm.h>
 #include <linux/netfilter/xt_socket.h>
 #include <linux/netfilter/xt_statistic.h>
 
+#include "walk/bytes.h"
 #include "walk/xt.h"
 
 /* ---- devices ---- */
@@ -117,8 +120,8 @@ bool ep_xt_owner(struct ep_xt_and *a, const struct ep_xt_in *in)
 		return !(i->match ^ i->invert);
 	if (i->match & i->invert & XT_OWNER_SOCKET)
 		return false;
-	uid = ep_w_unknown_val(a->w, "uid of the sending socket", 32);
-	gid = ep_w_unknown_val(a->w, "gid of the sending socket", 32);
+	uid = ep_w_field(a->w, "uid of the sending socket", 32, 0);
+	gid = ep_w_field(a->w, "gid of the sending socket", 32, 0);
 	if (i->match & XT_OWNER_UID &&
 	    !ep_xt_need_range(a, &uid, i->uid_min, i->uid_max, i->invert & XT_OWNER_UID))
 		return false;
@@ -129,10 +132,51 @@ bool ep_xt_owner(struct ep_xt_and *a, const struct ep_xt_in *in)
 	return ep_xt_need_range(a, &gid, i->gid_min, i->gid_max, i->invert & XT_OWNER_GID);
 }
 
+struct in_cgroup {
+	const char *path;
+	bool invert;
+};
+
+static bool sender_in_cgroup(struct ep_walk *w, const void *info)
+{
+	const struct in_cgroup *c = info;
+	const char *no = ep_w_sprintf(w, "the sender is not in cgroup %s", c->path);
+	const char *yes = ep_w_sprintf(w, "the sender is in cgroup %s", c->path);
+
+	return w->ended || !ep_w_state(w, no, yes) != c->invert;
+}
+
+/* cgroup_mt(): without a socket it does not match, inverted or not. */
 bool ep_xt_cgroup(struct ep_xt_and *a, const struct ep_xt_in *in)
 {
-	(void)in;
-	return a->w->p.local_out && ep_xt_need_unknown(a, "depends on the sender's cgroup");
+	const struct xt_cgroup_info_v0 *v0 = in->info;
+	const struct xt_cgroup_info_v1 *v1 = in->info; /* v2 begins with the same */
+	const struct xt_cgroup_info_v2 *v2 = in->info;
+	struct in_cgroup c = {.invert = v1->invert_path};
+	size_t max = in->rev == 1 ? sizeof(v1->path) : sizeof(v2->path);
+	struct ep_val v;
+
+	if (!a->w->p.local_out)
+		return false;
+	if (in->rev && v1->has_path) {
+		c.path = ep_strndup(a->w->arena, v1->path, strnlen(v1->path, max));
+		return ep_xt_need_test(a, sender_in_cgroup, &c, sizeof(c));
+	}
+	v = ep_w_field(a->w, "net_cls class of the sending socket", 32, 0);
+	if (!in->rev)
+		return ep_xt_need_range(a, &v, v0->id, v0->id, v0->invert);
+	return ep_xt_need_range(a, &v, in->rev == 1 ? v1->classid : v2->classid,
+				in->rev == 1 ? v1->classid : v2->classid, v1->invert_classid);
+}
+
+/* XT_SOCKET_RESTORESKMARK: the socket's mark becomes the packet's. */
+static bool restore_mark(struct ep_walk *w, const void *info)
+{
+	const struct ep_listener *l = *(const struct ep_listener *const *)info;
+
+	if (l->mark_known)
+		w->p.mark = l->mark;
+	return l->mark_known || ep_w_unknown(w, "depends on the mark of the listening socket");
 }
 
 /* The listener that the packet would reach now; established connections are other packets' concern. */
@@ -154,9 +198,34 @@ bool ep_xt_socket(struct ep_xt_and *a, const struct ep_xt_in *in)
 		return false;
 	if (flags & XT_SOCKET_TRANSPARENT && !l->transparent)
 		return false;
-	if (flags & XT_SOCKET_RESTORESKMARK)
-		return ep_xt_need_unknown(a, "depends on the mark of the listening socket");
-	return true;
+	return !(flags & XT_SOCKET_RESTORESKMARK) ||
+	       ep_xt_need_test(a, restore_mark, &l, sizeof(l));
+}
+
+/* The route's realm; without a route (ipt realm in PREROUTING is refused) there is none. */
+bool ep_xt_realm(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	const struct xt_realm_info *i = in->info;
+	struct ep_val v = ep_pkt_realm(a->w);
+
+	return ep_xt_need_masked(a, &v, 32, i->mask, i->id, i->invert);
+}
+
+static bool looks_like(struct ep_walk *w, const void *info)
+{
+	const struct xt_osf_info *i = info;
+	int len = (int)strnlen(i->genre, sizeof(i->genre));
+	bool yes = !ep_w_state(
+		w, ep_w_sprintf(w, "osf does not take the client for %.*s", len, i->genre),
+		ep_w_sprintf(w, "osf takes the client for %.*s", len, i->genre));
+
+	return yes != !!(i->flags & XT_OSF_INVERT);
+}
+
+/* Fingerprints are loaded into the kernel, which does not tell them. */
+bool ep_xt_osf(struct ep_xt_and *a, const struct ep_xt_in *in)
+{
+	return !a->w->p.ack && ep_xt_need_test(a, looks_like, in->info, sizeof(struct xt_osf_info));
 }
 
 /* No packet of ours comes from or goes through IPsec. */

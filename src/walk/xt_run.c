@@ -7,6 +7,7 @@
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netfilter_ipv6/ip6_tables.h>
 
+#include "walk/queue.h"
 #include "walk/xt.h"
 
 #define MAX_DEPTH 256     /* of nested chains; the kernel allows as many as there are jumps */
@@ -235,7 +236,7 @@ static enum next run_verdict(struct run *r, const struct ep_xt_rule *rule, struc
 		return enter(r, rule, rule->verdict == EP_XT_JUMP);
 	case EP_XT_QUEUE:
 		rule_step(r, rule, "queue", NULL);
-		ep_w_end(r->w, EP_UNKNOWN, "queued to user space (QUEUE)");
+		ep_w_queue(r->w, 0, 1, false);
 		return NEXT_ENDED;
 	}
 	ep_w_end(r->w, EP_UNKNOWN, "a verdict in table %s is not understood", r->table->name);

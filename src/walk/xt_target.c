@@ -7,13 +7,18 @@
 #include <linux/netfilter/x_tables.h>
 #include <linux/netfilter/xt_CLASSIFY.h>
 #include <linux/netfilter/xt_CT.h>
+#include <linux/netfilter/xt_DSCP.h>
 #include <linux/netfilter/xt_HMARK.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
+#include <linux/netfilter/xt_TCPMSS.h>
+#include <linux/netfilter/xt_TCPOPTSTRIP.h>
 #include <linux/netfilter/xt_TPROXY.h>
 #include <linux/netfilter/xt_connmark.h>
 #include <linux/netfilter/xt_mark.h>
 #include <linux/netfilter/xt_set.h>
+#include <linux/netfilter_ipv4/ipt_ECN.h>
 #include <linux/netfilter_ipv4/ipt_REJECT.h>
+#include <linux/netfilter_ipv4/ipt_TTL.h>
 #include <linux/netfilter_ipv6/ip6t_REJECT.h>
 
 #include "walk/xt.h"
@@ -108,36 +113,6 @@ static enum ep_xt_ret ct(struct ep_walk *w, struct ep_xt_env *env, const struct 
 }
 
 /* ---- header fields and sets that later matches may ask for ---- */
-
-static enum ep_xt_ret set_tos(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in)
-{
-	(void)env;
-	(void)in;
-	ep_xt_rewritten(w, "ip tos");
-	return EP_X_CONTINUE;
-}
-
-static enum ep_xt_ret set_ecn(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in)
-{
-	ep_xt_rewritten(w, "tcp ecn flags");
-	return set_tos(w, env, in);
-}
-
-static enum ep_xt_ret set_ttl(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in)
-{
-	(void)env;
-	(void)in;
-	ep_xt_rewritten(w, "ttl");
-	return EP_X_CONTINUE;
-}
-
-static enum ep_xt_ret set_mss(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in)
-{
-	(void)env;
-	(void)in;
-	ep_xt_rewritten(w, "tcp mss");
-	return EP_X_CONTINUE;
-}
 
 static void set_changes(struct ep_walk *w, uint16_t index)
 {
@@ -236,23 +211,6 @@ static enum ep_xt_ret tproxy(struct ep_walk *w, struct ep_xt_env *env, const str
 	return EP_X_ACCEPT;
 }
 
-static enum ep_xt_ret nfqueue(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in)
-{
-	const struct xt_NFQ_info *i = in->info;
-
-	env->action = "queue";
-	ep_w_end(w, EP_UNKNOWN, "queued to user space (NFQUEUE %u)", i->queuenum);
-	return EP_X_ENDED;
-}
-
-static enum ep_xt_ret synproxy(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in)
-{
-	(void)env;
-	(void)in;
-	ep_w_end(w, EP_UNKNOWN, "SYNPROXY answers in the server's place");
-	return EP_X_ENDED;
-}
-
 static enum ep_xt_ret clusterip(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in)
 {
 	(void)env;
@@ -326,11 +284,11 @@ static const struct ep_xt_target_row target_rows[] = {
 	{"CT", 0, 0, SIZE(xt_ct_target_info), 0, ct},
 	{"CT", 1, 2, SIZE(xt_ct_target_info_v1), 0, ct},
 	{"NOTRACK", 0, 0, 0, 0, notrack},
-	{"NFQUEUE", 0, 0, SIZE(xt_NFQ_info), 0, nfqueue},
-	{"NFQUEUE", 1, 1, SIZE(xt_NFQ_info_v1), 0, nfqueue},
-	{"NFQUEUE", 2, 2, SIZE(xt_NFQ_info_v2), 0, nfqueue},
-	{"NFQUEUE", 3, 3, SIZE(xt_NFQ_info_v3), 0, nfqueue},
-	{"SYNPROXY", 0, 0, 0, 0, synproxy},
+	{"NFQUEUE", 0, 0, SIZE(xt_NFQ_info), 0, ep_xt_nfqueue},
+	{"NFQUEUE", 1, 1, SIZE(xt_NFQ_info_v1), 0, ep_xt_nfqueue},
+	{"NFQUEUE", 2, 2, SIZE(xt_NFQ_info_v2), 0, ep_xt_nfqueue},
+	{"NFQUEUE", 3, 3, SIZE(xt_NFQ_info_v3), 0, ep_xt_nfqueue},
+	{"SYNPROXY", 0, 0, 0, 0, ep_xt_synproxy},
 	{"CLUSTERIP", 0, 0, 0, AF_INET, clusterip},
 	{"SNPT", 0, 0, 0, AF_INET6, npt},
 	{"DNPT", 0, 0, 0, AF_INET6, npt},
@@ -338,13 +296,13 @@ static const struct ep_xt_target_row target_rows[] = {
 	{"SET", 1, 1, SIZE(xt_set_info_target_v1), 0, set},
 	{"SET", 2, 2, SIZE(xt_set_info_target_v2), 0, set},
 	{"SET", 3, 3, SIZE(xt_set_info_target_v3), 0, set},
-	{"DSCP", 0, 0, 0, 0, set_tos},
-	{"TOS", 0, 1, 0, 0, set_tos},
-	{"ECN", 0, 0, 0, AF_INET, set_ecn},
-	{"TTL", 0, 0, 0, AF_INET, set_ttl},
-	{"HL", 0, 0, 0, AF_INET6, set_ttl},
-	{"TCPMSS", 0, 0, 0, 0, set_mss},
-	{"TCPOPTSTRIP", 0, 0, 0, 0, set_mss},
+	{"DSCP", 0, 0, SIZE(xt_DSCP_info), 0, ep_xt_set_dscp},
+	{"TOS", 1, 1, SIZE(xt_tos_target_info), 0, ep_xt_set_tos},
+	{"ECN", 0, 0, SIZE(ipt_ECN_info), AF_INET, ep_xt_set_ecn},
+	{"TTL", 0, 0, SIZE(ipt_TTL_info), AF_INET, ep_xt_set_ttl},
+	{"HL", 0, 0, SIZE(ipt_TTL_info), AF_INET6, ep_xt_set_ttl},
+	{"TCPMSS", 0, 0, SIZE(xt_tcpmss_info), 0, ep_xt_set_mss},
+	{"TCPOPTSTRIP", 0, 0, SIZE(xt_tcpoptstrip_target_info), 0, ep_xt_strip_options},
 	{"", 0, 0, sizeof(int), 0, standard},
 	{"standard", 0, 0, sizeof(int), 0, standard},
 	{"ERROR", 0, 0, 0, 0, error},

@@ -35,6 +35,8 @@ class NftGen(NftMatches):
     def statement(self, hook):
         """One that does not end the rule."""
         r = self.rng
+        if self.maybe(self.bytes_share):
+            return self.bytes_statement(hook)
         v = r.choice([0, 1, 2, 3, 4, 5, 8, 0xa, 0xf])
         if self.maybe(0.06):
             v |= r.choice([MARK_UNREACHABLE, MARK_REMOTE])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Random iptables rulesets, for iptables-nft-restore and iptables-legacy-restore alike."""
 
+from gen_bytes import XtBytes
 from remember import xt_state
 from ruleset import Chain, Rule, Ruleset, Table
 from universe import (MARK_LOCAL, MARK_REMOTE, MARK_UNREACHABLE, PORTS, TPROXY_PORT)
@@ -16,7 +17,7 @@ NEEDS_TCP = ("--dport", "--sport", "--tcp-flags", "--syn", "-m multiport", "--to
              "tcp-reset")
 
 
-class XtGen:
+class XtGen(XtBytes):
     """fam: Family; probes: what rules should hit; netns: the host or a container's name."""
 
     def __init__(self, rng, fam, probes, netns="host"):
@@ -26,6 +27,7 @@ class XtGen:
         self.netns = netns
         self.ipsets = []
         self.writes = []
+        self.bytes_share = 0.06
         self.prefix = f"o{rng.randrange(1 << 16):x}"
 
     def maybe(self, p):
@@ -143,14 +145,9 @@ class XtGen:
         if self.maybe(0.5):
             return xt_state(self, chain)
         prob = f"-m statistic --mode random {self.neg()}--probability {r.choice(['0.5', '0.33333333349', '0.2', '0.9'])}"
-        rows = [(prob, ()), (prob, ()), (prob, ()),
-                ("-m hl --hl-gt 10" if self.fam.v6 else "-m ttl --ttl-gt 10", ("ttl",)),
-                ("-m length --length 20:1500", ("length",)),
-                ("-m dscp --dscp 0x04", ("dscp",)),
-                ("-m socket --transparent" if chain == "PREROUTING" else "-m u32 --u32 0=0", ("exotic",)),
-                ('-m string --algo bm --string "x"', ("exotic",))]
+        rows = [(prob, ()), (prob, ()), (prob, ())]
         if chain in ("PREROUTING", "INPUT", "FORWARD"):
-            rows.append(("-m mac ! --mac-source 02:11:22:33:44:55", ("mac",)))
+            rows.append(("-m mac ! --mac-source 02:11:22:33:44:55", ()))
         if chain == "PREROUTING" and self.table_name in ("raw", "mangle"):
             rows.append(("-m rpfilter --loose", ("exotic",)))
         if chain == "FORWARD":
@@ -174,7 +171,9 @@ class XtGen:
         r, out, tags = self.rng, [], set()
         for _ in range(max(least, r.choice([0, 1, 1, 1, 2, 2, 3]))):
             x = r.random()
-            if x < 0.35:
+            if self.maybe(self.bytes_share):
+                out.append(self.bytes_match(chain))
+            elif x < 0.35:
                 out.append(self.port_match())
             elif x < 0.48:
                 out.append(self.addr_match("-d", self.daddr()))
@@ -224,6 +223,8 @@ class XtGen:
 
     def statement(self, table, chain):
         r = self.rng
+        if self.maybe(self.bytes_share):
+            return self.bytes_target(table, chain)
         rows = ['LOG --log-prefix "ept "', f"CONNMARK --set-mark 0x{r.randrange(8):x}",
                 "CONNMARK --save-mark", f"CONNMARK --set-xmark 0x{r.randrange(8):x}/0x7", ""]
         if table == "mangle":

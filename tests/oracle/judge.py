@@ -4,6 +4,8 @@
 import ipaddress
 import re
 
+import syn
+
 # verdict of edgepath -> what the wire may have shown
 _ALLOWED = {
     "delivered": {"delivered"},
@@ -18,10 +20,9 @@ _ALLOWED = {
 # Features that may leave an answer open, and how the reason must name what it depends on. The other
 # tags only say that several outcomes can be right, or nothing ("jhash", "ipset": both can be known).
 _EXCUSES = {
-    "symhash": r"hash", "ttl": r"ttl|hoplimit", "dscp": r"tos|dscp|traffic class", "length": r"length",
-    "mac": r"ether|mac", "cpu": r"CPU",
+    "symhash": r"hash", "cpu": r"CPU",
     "tproxy": r"TPROXY|tproxy",
-    "exotic": r"socket|u32|string|tcp|ct key|packet's bytes|expiration|conntrack",
+    "exotic": r"ct key|expiration|conntrack",
 }
 
 # Features whose state the kernel keeps to itself, and the words of the states that outcomes may have.
@@ -130,15 +131,19 @@ def judge(run, probe, seen, tags, inodes, opened=False):
             return Judgement("no outcome holds for this source")
     if not outcomes:
         return Judgement("no outcome at all")
+    outcomes = [o for o in outcomes if syn.possible(o, probe.get("origin", "external"), ":" in probe["dst"])]
+    unknown = [o.get("reason") for o in outcomes if o.get("verdict") == "unknown"]
+    if not outcomes:
+        return Judgement("no outcome holds for the SYN of this kernel")
     reasons = [r or "" for r in unknown]
     if any(not r for r in reasons):
         return Judgement("unknown without a reason")
-    told = {s for o in outcomes for s in o.get("state") or ()}
+    told = {s for o in outcomes for s in o.get("state") or () if not syn.about_syn(s)}
     states = "|".join(_STATES[t] for t in tags if t in _STATES)
     needless = [s for s in told if not states or not re.search(states, s)]
     if needless:
         return Judgement("needless state: " + "; ".join(sorted(needless)))
-    several = told or tags & (_EXCUSES.keys() | {"chance", "nat-range", "jhash"})
+    several = any(o.get("state") for o in outcomes) or tags & (_EXCUSES.keys() | {"chance", "nat-range", "jhash"})
     if len(outcomes) > 1 and not several and not unknown:
         return Judgement(f"{len(outcomes)} outcomes, though nothing is left to chance: "
                          + "; ".join(say(o) for o in outcomes))

@@ -3,12 +3,13 @@
 
 import ipaddress
 
+from gen_bytes import NftBytes
 from remember import nft_state
 
 from universe import PORTS
 
 
-class NftMatches:
+class NftMatches(NftBytes):
     """fam: Family; probes: what rules should hit; netns: the host or a container's name."""
 
     def __init__(self, rng, fam, probes, netns="host"):
@@ -17,6 +18,7 @@ class NftMatches:
         self.probes = probes
         self.netns = netns
         self.counter = 0
+        self.bytes_share = 0.06
         self.used = {}  # hook -> priorities that are taken
 
     # ---- values ----
@@ -267,21 +269,18 @@ class NftMatches:
         r = self.rng
         if self.maybe(0.6):
             return nft_state(self, table)
-        if hook in ("prerouting", "input") and self.maybe(0.1):
-            return "socket transparent 0", ("exotic",)
         return r.choice([("numgen random mod 4 < 2", ()), ("numgen random mod 100 >= 30", ()),
                          ("numgen random mod 3 offset 1 != 2", ()), ("numgen random mod 8 { 0, 3, 5-7 }", ()),
                          (f"jhash {self.fam.nft} saddr mod 4 seed 0x{r.randrange(1, 1 << 31):x} < 2", ("jhash",)),
-                         (f"{'ip6 hoplimit' if self.fam.v6 else 'ip ttl'} > 10", ("ttl",)),
-                         ("meta length < 200", ("length",)),
-                         ("tcp sequence > 5", ("exotic",)), ("symhash mod 4 < 2", ("symhash",)),
-                         ("tcp option maxseg size > 100", ("exotic",)), ("ct expiration > 1s", ("exotic",))])
+                         ("symhash mod 4 < 2", ("symhash",)), ("ct expiration > 1s", ("exotic",))])
 
     def matches(self, table, hook, least=0):
         r, out, tags = self.rng, [], set()
         for _ in range(max(least, r.choice([0, 1, 1, 1, 2, 2, 3]))):
             x = r.random()
-            if x < 0.3:
+            if self.maybe(self.bytes_share):
+                out.append(self.bytes_match(hook))
+            elif x < 0.3:
                 out.append(self.field_match(table, "dport"))
             elif x < 0.44:
                 out.append(self.field_match(table, "daddr"))

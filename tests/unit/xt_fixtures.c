@@ -856,11 +856,11 @@ struct ep_xt_rule *xt_fixture_rule(struct ep_arena *a, const struct xt_fixture *
 	put_ip(a, f, r);
 	r->position = 1;
 	for (; *line; line = strchr(line, '\n') + 1) {
-		char kind, name[32], hex[4096];
+		char kind, name[32], hex[4200];
 		unsigned rev, len;
 		struct ep_xt_ext *x;
 
-		if (sscanf(line, "%c %31s %u %u %4095s", &kind, name, &rev, &len, hex) != 5)
+		if (sscanf(line, "%c %31s %u %u %4199s", &kind, name, &rev, &len, hex) != 5)
 			abort();
 		x = kind == 'M' ? ep_push(a, &r->matches) : &r->target;
 		x->name = strcmp(name, "-") ? ep_strdup(a, name) : "";

@@ -7,6 +7,7 @@
 #include <linux/netfilter.h>
 #include <linux/rtnetlink.h>
 
+#include "walk/bytes.h"
 #include "xt_world.h"
 
 static struct ep_addr addr_of(const char *s)
@@ -128,7 +129,7 @@ static void start(struct xt_world *x)
 		.in = ep_link_by_name(w->ns, "eth0"),
 		.framed = true,
 	};
-	w->p.smac = ep_w_unknown_val(w, "ether saddr", 48);
+	w->p.smac = ep_w_field(w, "ether saddr", 48, 0);
 	w->p.dmac = ep_w_unknown_val(w, "ether daddr", 48);
 }
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The SYN that this kernel's own connect() sends, and whether words of an outcome's `state` are true of it."""
+
+import re
+
+from topology import TOS
+
+# By the name that edgepath gives a field: its value, or a pair for IPv4 and IPv6.
+_FIELDS = {
+    "packet length": (60, 80), "tcp doff": 10, "ip6 payload length": 40, "ip tos": TOS, "ip6 traffic class": TOS,
+    "ip ttl": 64, "ip6 hoplimit": 64, "tcp ecn flags": 0, "tcp window scale": None,
+    "uid of the sending socket": 0, "gid of the sending socket": 0,
+    "net_cls class of the sending socket": 0, "mark of the sending socket": 0,
+}
+_OPTIONS = {"timestamps": True, "nop": True, "end of list": False, "sack": False,
+            "md5 signature": False, "mptcp": False, "fast open": False}
+
+
+def _in_set(value, text):
+    for part in text.split(", "):
+        lo, _, hi = part.partition("-")
+        if not re.fullmatch(r"(0x)?[0-9a-f]+", lo):
+            return None
+        if int(lo, 0) <= value <= int(hi or lo, 0):
+            return True
+    return None if "…" in text else False
+
+
+def holds(words, origin="external", v6=False):
+    """True, False, or None if the words are about something that this does not know."""
+    option = re.fullmatch(r"the SYN has (no )?TCP option (.+)", words)
+    if option:
+        there = _OPTIONS.get(option[2], False)
+        return there != bool(option[1])
+    if words == "osf name unknown":
+        return True
+    mss = re.fullmatch(r"tcp mss (!= )?([\d, -]+)", words)
+    if mss and origin == "external":
+        inside = any(_in_set(v, mss[2]) for v in (1460, 1440))
+        return inside != bool(mss[1])
+    m = re.fullmatch(r"(.+?)(?: after (\d+) hops)? (!= )?([\d, x a-f-]+…?)", words)
+    if not m or _FIELDS.get(m[1]) is None:
+        return None
+    value = _FIELDS[m[1]]
+    inside = _in_set((value[v6] if isinstance(value, tuple) else value) - int(m[2] or 0), m[4])
+    return None if inside is None else inside != bool(m[3])
+
+
+# What is another in every SYN, or not the lab's to say.
+_OPEN = r"tcp (sequence|window|checksum|timestamp)|ip (id|checksum)|ip6 class and flowlabel|ether |" \
+        r"rt mtu|.*the packet's open fields|osf|.*byte \d+ of|.*mss"
+
+
+def about_syn(words):
+    """Whether words of a state are about the client's packet, not about what the host remembers."""
+    return holds(words) is not None or re.match(_OPEN, words) is not None or \
+        words.startswith(tuple(_FIELDS))
+
+
+def possible(outcome, origin="external", v6=False):
+    """Whether the outcome may be this kernel's, by its state."""
+    return all(holds(w, origin, v6) is not False for w in outcome.get("state") or ())
