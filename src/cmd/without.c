@@ -89,7 +89,23 @@ static int without_unit(struct ep_live *live, const char *what, char *name)
 
 struct place {
 	const char *family, *table, *chain, *rule; /* NULL: all */
+	bool nft, legacy;                          /* where to look */
 };
+
+/* "legacy-ip" and "nft-ip" are of one backend only; "ip" may be of either. */
+static void narrow(struct place *at)
+{
+	static const char legacy[] = "legacy-", nft[] = "nft-";
+
+	at->nft = at->legacy = true;
+	if (!strncmp(at->family, legacy, sizeof(legacy) - 1)) {
+		at->family += sizeof(legacy) - 1;
+		at->nft = false;
+	} else if (!strncmp(at->family, nft, sizeof(nft) - 1)) {
+		at->family += sizeof(nft) - 1;
+		at->legacy = false;
+	}
+}
 
 static const char *family_word(uint8_t nfproto)
 {
@@ -164,6 +180,7 @@ static int without_place(struct ep_live *live, const char *what, char *words, un
 {
 	struct place at = {};
 	const char **const fields[] = {&at.family, &at.table, &at.chain, &at.rule};
+	size_t of_nft, of_legacy;
 	unsigned n = 0;
 	char *word;
 
@@ -173,9 +190,14 @@ static int without_place(struct ep_live *live, const char *what, char *words, un
 		return nothing(live, what, form);
 	if (ep_netns_need(live->s, live->host, EP_NEED_NFT | EP_NEED_XT))
 		return nothing(live, what, "the rules could not be read");
-	if (leave_out_nft(live, &at) + leave_out_xt(live, &at))
-		return 0;
-	return nothing(live, what, "there is no such rule");
+	narrow(&at);
+	of_nft = at.nft ? leave_out_nft(live, &at) : 0;
+	of_legacy = at.legacy ? leave_out_xt(live, &at) : 0;
+	if (of_nft && of_legacy)
+		return nothing(live, what,
+			       "legacy iptables and nftables both have it: write nft-FAMILY or "
+			       "legacy-FAMILY");
+	return of_nft || of_legacy ? 0 : nothing(live, what, "there is no such rule");
 }
 
 static int without_rule(struct ep_live *live, const char *what, char *words)

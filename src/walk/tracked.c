@@ -84,19 +84,21 @@ static bool expr_tracks(const struct ep_expr *e)
 	return in_list(e->name, names);
 }
 
-static bool chain_tracks(const struct ep_nft_chain *c)
+static bool chain_tracks(const struct ep_walk *w, const struct ep_nft_chain *c)
 {
 	ep_each(r, &c->rules)
 		ep_each(e, &r->exprs)
-			if (expr_tracks(e))
+			if (expr_tracks(e) && !ep_w_rule_gone(w, r))
 				return true;
 	return false;
 }
 
-static bool xt_tracks(const struct ep_xt_table *t)
+static bool xt_tracks(const struct ep_walk *w, const struct ep_xt_table *t)
 {
 	ep_each(c, &t->chains)
 		ep_each(r, &(*c)->rules) {
+			if (ep_w_rule_gone(w, r))
+				continue;
 			ep_each(m, &r->matches)
 				if (match_tracks(m->name))
 					return true;
@@ -131,7 +133,7 @@ static bool nft_tracks(struct ep_walk *w, bool load, unsigned *budget)
 					return false;
 				}
 			}
-			if (chain_tracks(*c))
+			if (chain_tracks(w, *c))
 				return true;
 		}
 	}
@@ -157,9 +159,10 @@ static int find_out(struct ep_walk *w)
 	if (nft_tracks(w, false, &budget))
 		return CT_ON;
 	ep_each(t, &w->ns->xt.tables)
-		if ((*t)->family == af && xt_tracks(*t))
+		if ((*t)->family == af && xt_tracks(w, *t))
 			return CT_ON;
-	if (!ep_netns_need(w->s, w->ns, EP_NEED_ORDER) && w->ns->hook_fns.n)
+	if (!(w->without && w->without->rules.n) && !ep_netns_need(w->s, w->ns, EP_NEED_ORDER) &&
+	    w->ns->hook_fns.n)
 		return conntrack_hooked(w) ? CT_ON : CT_OFF;
 	if (nft_tracks(w, true, &budget))
 		return CT_ON;
@@ -173,8 +176,10 @@ static int find_out(struct ep_walk *w)
 
 bool ep_w_tracked(struct ep_walk *w)
 {
-	int *known = &w->ns->tracked[w->p.alen != 4];
+	int unkept = CT_UNTOLD, *known = &w->ns->tracked[w->p.alen != 4];
 
+	if (w->without && w->without->rules.n) /* among them may be the last that tracks */
+		known = &unkept;
 	if (*known == CT_UNTOLD)
 		*known = find_out(w);
 	if (*known != CT_MAYBE)

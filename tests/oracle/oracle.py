@@ -4,11 +4,15 @@
 
     tests/oracle/oracle.py [--cases N] [--seed S] [--backend nft|iptables-nft|legacy|mixed|all]
     tests/oracle/oracle.py --backend B --case-seed X [--keep]
+    tests/oracle/oracle.py --removal …
 
 Every case is a ruleset of one backend in a namespace of a fixed topology, and probes through it:
 TCP connections by a client, whose fate is observed on the wire and at the listeners. edgepath, asked
 about the same packets, must agree with every one. "unknown" is an answer only where rules depend on
 what no reader can see (limits, packet contents), and it is counted by reason.
+
+With --removal edgepath answers as if one random rule of the case were gone; then that rule is deleted
+for real, and the kernel must do what was foretold.
 
 The environment variable EDGEPATH names the program, default build/edgepath. The last line is
 "N passed, N failed, N skipped", in cases.
@@ -35,6 +39,7 @@ sys.path[:0] = [_HERE, os.path.join(os.path.dirname(_HERE), "lib")]
 import netlab
 from case import BACKENDS, Case
 from judge import Judgement, Observed, judge
+from removal import Removal, removable
 from ruleset import shrink
 from topology import LoadError, Topology
 
@@ -48,8 +53,9 @@ SHRINK_CASES = 6  # per worker
 class Worker:
     """Builds the topology once and runs cases in it."""
 
-    def __init__(self, kernel_only=False):
+    def __init__(self, kernel_only=False, removal=False):
         self.kernel_only = kernel_only
+        self.removal = removal
         self.shrinks = SHRINK_CASES
         self.topo = Topology()
         self.topo.build()
@@ -60,6 +66,9 @@ class Worker:
 
     def case(self, backend, seed, do_shrink=True):
         case = Case(self.topo.fam, backend, seed)
+        while self.removal and not removable(case.rulesets):
+            seed += 1 << 40
+            case = Case(self.topo.fam, backend, seed)
         report = {"backend": backend, "seed": seed, "status": "pass", "seen": {}, "unknown": {},
                   "probes": 0, "refused": 0, "detail": ""}
         try:
@@ -67,6 +76,8 @@ class Worker:
         except LoadError as error:
             report.update(status="skip", detail=f"the rules do not load: {error}"[:600])
             return report
+        if self.removal:
+            return self.foretell(case, report)
         for probe, seen, verdict in self.run(case, case.probes):
             report["probes"] += 1
             count(report["seen"], seen.brief())
@@ -78,6 +89,34 @@ class Worker:
                     report.update(status="fail", detail=self.explain(case, probe, do_shrink))
                     self.topo.load(case.rulesets, case.sysctls)
         return report
+
+    def foretell(self, case, report):
+        """Asks without a rule, deletes the rule, and lets the kernel judge."""
+        removal = Removal(case.rulesets, case.seed)
+        asked = [self.ask(p, k == 0, removal.options()) for k, p in enumerate(case.probes)]
+        removal.carry_out(self.topo)
+        tags = case.tags(removal.rest)
+        for (probe, seen), (run, opened) in zip(self.observe(case.probes), asked):
+            verdict = judge(run, probe, seen, tags, self.inodes, opened)
+            if verdict.wrong:
+                seen = self.observe([probe], 1.0)[0][1]
+                verdict = judge(run, probe, seen, tags, self.inodes, opened)
+            report["probes"] += 1
+            count(report["seen"], seen.brief())
+            for reason in verdict.unknown:
+                count(report["unknown"], generic(reason))
+            if verdict.wrong and report["status"] == "pass" and seen.kind != "silent":
+                report.update(status="fail", detail=(
+                    f"--removal --backend {case.backend} --case-seed {case.seed}\n"
+                    f"probe:    {probe['src']}:{probe['sport']} -> {probe['dst']}:{probe['dport']}\n"
+                    f"kernel:   {seen}\nedgepath: {verdict.wrong}\n{removal.text()}\n{case.text()}"))
+        return report
+
+    def observe(self, probes, timeout=TIMEOUT):
+        """[(probe, Observed)]"""
+        self.topo.flush_conntrack()
+        self.topo.send(probes, timeout)
+        return [(p, Observed(*pair)) for p, pair in zip(probes, self.topo.answers(probes))]
 
     def run(self, case, probes, tags=None, timeout=TIMEOUT, opened=None):
         """[(probe, Observed, Judgement)] of the rules that are loaded."""
@@ -94,7 +133,7 @@ class Worker:
         return [(p, seen, judge(run, p, seen, tags, self.inodes, opened))
                 for p, seen, (run, opened) in zip(probes, observed, answers)]
 
-    def ask(self, probe, opened):
+    def ask(self, probe, opened, more=()):
         """(netlab.Run, opened): the first probe of a case is asked about with its source open."""
         probe["open"] = opened
         argv = [netlab.EDGEPATH, "path", "--netns", self.topo.lab.name("host"), "--json",
@@ -107,6 +146,7 @@ class Worker:
             argv += ["--iif", "eth0"]
             if not opened:
                 argv += ["--src", probe["src"], "--sport", str(probe["sport"])]
+        argv += more
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, text=True)
         try:
@@ -177,7 +217,7 @@ def generic(reason):
 def work(options):
     """A worker process: cases come in as lines "BACKEND SEED", reports go out as JSON lines."""
     limit_memory()
-    worker = Worker(options.kernel_only)
+    worker = Worker(options.kernel_only, options.removal)
     try:
         for line in sys.stdin:
             backend, seed = line.split()
@@ -246,6 +286,7 @@ def many(options, program):
     jobs = max(1, min(options.jobs, len(todo)))
     command = [sys.executable, os.path.abspath(__file__), "--worker"]
     command += ["--kernel-only"] * options.kernel_only + ["--no-shrink"] * options.no_shrink
+    command += ["--removal"] * options.removal
     workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                 env=dict(os.environ, EDGEPATH=program)) for _ in range(jobs)]
     totals, done, started = Totals(), 0, time.monotonic()
@@ -291,7 +332,7 @@ def many(options, program):
 
 
 def one(options):
-    worker = Worker(options.kernel_only)
+    worker = Worker(options.kernel_only, options.removal)
     try:
         backend = options.backend if options.backend != "all" else None
         if backend is None:
@@ -328,6 +369,8 @@ def main():
                         help="print failing rulesets as they are")
     parser.add_argument("--kernel-only", action="store_true",
                         help="only try the generator on the kernel")
+    parser.add_argument("--removal", action="store_true",
+                        help="one rule of each case is deleted after edgepath was asked without it")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if os.geteuid():
