@@ -504,6 +504,7 @@ struct ep_proxy_way {
 	uint16_t port;  /* for lo, and the ports after it in order; 0: the same as it accepted on */
 	uint64_t netns; /* where it connects; 0: in its own */
 	bool by_device; /* clients' packets enter that namespace by its tap device, rewritten to its address */
+	bool own_addr;    /* to the IPv4 address that the namespace has besides loopback's */
 	const char *name; /* what it calls its target, where that is no address; NULL if addr tells */
 };
 

@@ -37,6 +37,8 @@ const char *ep_proc_cgroup(struct ep_arena *a, int pid);
 
 /* Its parent's pid, 0 if not known; proc_fd: /proc. */
 int ep_proc_parent(int proc_fd, int pid);
+/* Does it have a child in that network namespace? */
+bool ep_proc_child_in(int proc_fd, int pid, uint64_t ino);
 /* Fills exe and argv of p->pid; false if there is no such process. */
 bool ep_proc_command(struct ep_arena *a, int proc_fd, struct ep_proc *p);
 
@@ -58,6 +60,11 @@ struct ep_proxy {
 
 /* proxies.c: fills proxy_* from exe and argv if the process is a known userland proxy. No I/O. */
 void ep_proxy_parse(struct ep_arena *a, struct ep_proc *p, struct ep_proxy *ret);
+/* proxies_podman.c: ways of Podman's rootlessport into the namespace ino, in place of those it has. */
+void ep_podman_ways(struct ep_snapshot *s, int proc_fd, struct ep_proc *p, uint64_t ino);
+/* The port mappings of container id in Podman's database; false if it is not there. Also for the fuzzer. */
+bool ep_podman_read_db(struct ep_arena *a, const char *data, size_t len, const char *id,
+		       struct ep_proc *p);
 /* proxies_place.c: the same, and the namespace it connects in; proc_fd: /proc. */
 void ep_proxy_find(struct ep_snapshot *s, int proc_fd, struct ep_proc *p);
 

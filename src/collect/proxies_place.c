@@ -54,28 +54,29 @@ static DIR *open_dir(int proc_fd, int pid, const char *name)
 	return dir;
 }
 
-/* The namespace of one of the pids in the text, "12 345 ". */
-static uint64_t of_children(int proc_fd, const struct ep_proc *p, char *text)
+/* The namespace of the first child that fits: exe, if given, is its program, ino, if given, its namespace. */
+static uint64_t of_children(int proc_fd, char *text, const char *exe, uint64_t ino)
 {
 	char *save = NULL;
 
 	for (char *w = strtok_r(text, " \n", &save); w; w = strtok_r(NULL, " \n", &save)) {
-		uint64_t pid, ino;
+		uint64_t pid, its;
 
-		if (!ep_parse_u64(w, INT32_MAX, &pid) || !same_program(proc_fd, (int)pid, p->exe))
+		if (!ep_parse_u64(w, INT32_MAX, &pid) ||
+		    (exe && !same_program(proc_fd, (int)pid, exe)))
 			continue;
-		ino = netns_of_pid(proc_fd, (int)pid);
-		if (ino && ino != p->netns)
-			return ino;
+		its = netns_of_pid(proc_fd, (int)pid);
+		if (its && (!ino || its == ino))
+			return its;
 	}
 	return 0;
 }
 
 /* Children are listed by the thread that started them; a kernel without CONFIG_PROC_CHILDREN tells none. */
-static uint64_t of_child(int proc_fd, const struct ep_proc *p)
+static uint64_t of_child(int proc_fd, int pid, const char *exe, uint64_t want)
 {
 	struct ep_arena *tmp = ep_arena_new();
-	DIR *tasks = open_dir(proc_fd, p->pid, "task");
+	DIR *tasks = open_dir(proc_fd, pid, "task");
 	struct dirent *d;
 	uint64_t ino = 0;
 
@@ -84,14 +85,19 @@ static uint64_t of_child(int proc_fd, const struct ep_proc *p)
 
 		if (!isdigit((unsigned char)d->d_name[0]))
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/children", p->pid, d->d_name);
+		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/children", pid, d->d_name);
 		if (!ep_read_file(tmp, path, MAX_CHILDREN, &text, NULL))
-			ino = of_children(proc_fd, p, text);
+			ino = of_children(proc_fd, text, exe, want);
 	}
 	if (tasks)
 		closedir(tasks);
 	ep_arena_free(tmp);
 	return ino;
+}
+
+bool ep_proc_child_in(int proc_fd, int pid, uint64_t ino)
+{
+	return of_child(proc_fd, pid, NULL, ino) == ino;
 }
 
 /* The only other namespace that it has a descriptor of (whose link may read as any path). */
@@ -121,14 +127,26 @@ static uint64_t held(const struct ep_snapshot *s, int proc_fd, const struct ep_p
 	return found;
 }
 
+/* A number that a process of another pid namespace was given is no pid here. */
+static bool same_pids(int proc_fd, int pid)
+{
+	struct stat ours, its;
+	char path[32];
+
+	snprintf(path, sizeof(path), "%d/ns/pid", pid);
+	return !stat("/proc/thread-self/ns/pid", &ours) && !fstatat(proc_fd, path, &its, 0) &&
+	       ours.st_ino == its.st_ino;
+}
+
 /* A process's namespace, or a path's if it is a namespace that is known already. */
-static uint64_t named(const struct ep_snapshot *s, int proc_fd, const char *where)
+static uint64_t named(const struct ep_snapshot *s, int proc_fd, const struct ep_proc *p,
+		      const char *where)
 {
 	struct stat st;
 	uint64_t pid;
 
 	if (ep_parse_u64(where, INT32_MAX, &pid))
-		return netns_of_pid(proc_fd, (int)pid);
+		return same_pids(proc_fd, p->pid) ? netns_of_pid(proc_fd, (int)pid) : 0;
 	return *where == '/' && !stat(where, &st) && ep_netns_find(s, st.st_ino) ? st.st_ino : 0;
 }
 
@@ -160,13 +178,15 @@ void ep_proxy_find(struct ep_snapshot *s, int proc_fd, struct ep_proc *p)
 	if (!p->proxy_kind || proxy.place == EP_PLACE_OWN)
 		return;
 	if (proxy.place == EP_PLACE_CHILD)
-		ino = of_child(proc_fd, p);
+		ino = p->exe ? of_child(proc_fd, p->pid, p->exe, 0) : 0;
 	else if (proxy.place == EP_PLACE_HELD)
 		ino = held(s, proc_fd, p);
 	else
-		ino = named(s, proc_fd, proxy.where);
+		ino = named(s, proc_fd, p, proxy.where);
 	if (proxy.place == EP_PLACE_PARENT)
 		ways_of_parent(s, proc_fd, p);
+	if (ino && !strcmp(p->proxy_kind, "rootlessport"))
+		ep_podman_ways(s, proc_fd, p, ino);
 	ep_each(w, &p->proxy_ways) {
 		w->netns = ino;
 		if (ino || w->name)

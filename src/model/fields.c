@@ -228,7 +228,8 @@ REC(rec_container, container_t, F(STR, container_t, runtime), F(STR, container_t
 
 typedef struct ep_proxy_way way_t;
 REC(rec_proxy_way, way_t, F(U16, way_t, lo), F(U16, way_t, hi), F(ADDR, way_t, addr),
-    F(U16, way_t, port), F(U64, way_t, netns), F(BOOL, way_t, by_device), F(STR, way_t, name));
+    F(U16, way_t, port), F(U64, way_t, netns), F(BOOL, way_t, by_device), F(BOOL, way_t, own_addr),
+    F(STR, way_t, name));
 
 typedef struct ep_proc proc_t;
 REC(rec_proc, proc_t, F(INT, proc_t, pid), F(STR, proc_t, comm), F(STR, proc_t, exe),

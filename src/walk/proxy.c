@@ -153,6 +153,37 @@ static void into_device(struct ep_walk *w, const struct ep_proc *proxy, struct e
 		   port);
 }
 
+/* ---- Podman's rootlessport: to the container's address, from within ---- */
+
+static const struct ep_addr *only_own4(const struct ep_netns *ns)
+{
+	const struct ep_addr *found = NULL;
+
+	ep_each(i, &ns->addrs) {
+		if (i->addr.len != 4 || i->scope >= RT_SCOPE_LINK || i->addr.b[0] == 127)
+			continue;
+		if (found)
+			return NULL;
+		found = &i->addr;
+	}
+	return found;
+}
+
+static void to_own(struct ep_walk *w, const struct ep_proc *proxy, struct ep_netns *ns,
+		   uint16_t port)
+{
+	const struct ep_addr *to = ep_netns_need(w->s, ns, EP_NEED_LINKS) ? NULL : only_own4(ns);
+
+	if (!to) {
+		ep_w_end(w, EP_UNKNOWN,
+			 "%s connects to an address that could not be told from others",
+			 proxy->proxy_kind);
+		return;
+	}
+	w->ns = ns;
+	connect_on(w, to, port);
+}
+
 /* ---- which way ---- */
 
 static void not_known(struct ep_walk *w, const struct ep_proc *proxy,
@@ -179,13 +210,13 @@ void ep_path_proxy(struct ep_walk *w, const struct ep_proc *proxy, const struct 
 		i++;
 	way = found.n ? found.v[i] : NULL;
 	/* Its listeners in the namespace that it leads to are for the other direction. */
-	if (!way || (!way->addr.len && !way->by_device) || w->via.n == EP_MAX_VIA ||
-	    (way->by_device && l->netns == way->netns)) {
+	if (!way || (!way->addr.len && !way->by_device && !way->own_addr) ||
+	    w->via.n == EP_MAX_VIA || (way->by_device && l->netns == way->netns)) {
 		not_known(w, proxy, way);
 		return;
 	}
 	ns = ep_netns_find(w->s, way->netns ? way->netns : proxy->netns);
-	if (!ns && way->netns) {
+	if (!ns && (way->netns || !way->addr.len)) {
 		not_known(w, proxy, way);
 		return;
 	}
@@ -196,7 +227,11 @@ void ep_path_proxy(struct ep_walk *w, const struct ep_proc *proxy, const struct 
 		into_device(w, proxy, ns, target_port(way, l->port));
 		return;
 	}
-	w->ns = ns ? ns : w->ns;
 	w->sender = l->cgroup;
+	if (way->own_addr) {
+		to_own(w, proxy, ns, target_port(way, l->port));
+		return;
+	}
+	w->ns = ns ? ns : w->ns;
 	connect_on(w, &way->addr, target_port(way, l->port));
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real userland proxies on the host: who gets what they pass on, against a real connect()."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -257,6 +258,96 @@ def test_rootlesskit(lab, edge, driver):
         assert agree(run, real) is None
         assert run.outcomes[0]["via"][0]["comm"] == \
             ("rootlesskit" if driver == "builtin" else "slirp4netns")
+
+
+# Podman as a user of no rights: it needs a name, subordinate ids, a tun device and one kind of cgroups.
+PODMAN = """
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mknod {dir}/tun c 10 200 && chmod 666 {dir}/tun && mount --bind {dir}/tun /dev/net/tun
+for f in passwd group subuid subgid; do mount --bind {dir}/$f /etc/$f; done
+cd / && exec setpriv --reuid 12345 --regid 12345 --clear-groups env -i PATH="$PATH" \\
+    HOME={dir}/home XDG_RUNTIME_DIR={dir}/run sh {dir}/user.sh
+"""
+PODMAN_USER = """
+cd "$HOME"
+pod="podman --storage-driver vfs --cgroup-manager cgroupfs --runtime crun"
+mkdir -p image/bin && cp {busybox} image/bin/busybox && tar -C image -c . | $pod import - edge:1
+$pod run -d --cgroups=disabled --name web --network slirp4netns:port_handler={handler} \\
+    -p 8080:80 -p 8443-8444:443-444 edge:1 /bin/busybox sleep 100 || exit 1
+exec sleep 100
+"""
+
+
+def podman(lab, handler):
+    """A rootless container; returns a process of it."""
+    need("podman", "crun", "slirp4netns", "newuidmap", "setpriv", "busybox")
+    where = lab.tempdir()
+    os.chmod(where, 0o755)
+    for name, extra in (("passwd", f"edge:x:12345:12345::{where}/home:/bin/sh"),
+                        ("group", "edge:x:12345:")):
+        with open("/etc/" + name) as old, open(os.path.join(where, name), "w") as new:
+            new.write(old.read().rstrip("\n") + "\n" + extra + "\n")
+    for name in ("subuid", "subgid"):
+        with open(os.path.join(where, name), "w") as new:
+            new.write("edge:200000:65536\n")
+    for name in ("home", "run"):
+        os.mkdir(os.path.join(where, name))
+        os.chown(os.path.join(where, name), 12345, 12345)
+    with open(os.path.join(where, "user.sh"), "w") as script:
+        script.write(PODMAN_USER.format(handler=handler, busybox=shutil.which("busybox")))
+    log = open(os.path.join(where, "log"), "w")
+    # Whatever it starts lives in a pid namespace of its own, and ends with it.
+    child = lab.spawn("host", ["unshare", "--mount", "--pid", "--fork", "--kill-child",
+                               "sh", "-c", "mount -t proc proc /proc; " + PODMAN.format(dir=where)],
+                      stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        wait_listening(lab, "host", 8444, child, deadline=40)
+    except LabError:
+        with open(os.path.join(where, "log")) as text:
+            pytest.skip("rootless Podman does not run here: " + text.read()[-300:])
+    # Podman has the ports before the container's process runs.
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        inner = inside(os.readlink(f"/proc/{child.pid}/ns/pid_for_children"))
+        if inner:
+            return inner
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            raise LabError(f"Podman ended with {child.wait(0.02)}")
+    raise LabError("the container's process is not there")
+
+
+def inside(pid_namespace):
+    """The `busybox sleep` somewhere below a pid namespace; None if it is not there (yet)."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline") as words:
+            if words.read() == "/bin/busybox\0sleep\x00100\0" and \
+                    pid_namespace in ancestors(pid):
+                return int(pid)
+    return None
+
+
+def ancestors(pid):
+    """Pid namespaces of a process and those above it."""
+    found = []
+    while int(pid) > 1:
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(f"/proc/{pid}/ns/pid"))
+        with open(f"/proc/{pid}/stat") as text:
+            pid = text.read().rsplit(")", 1)[1].split()[1]
+    return found
+
+
+def test_podmans_rootlessport(lab, edge):
+    inner = podman(lab, "rootlesskit")
+    child = lab.spawn("host", ["nsenter", f"--net=/proc/{inner}/ns/net", "/usr/bin/python3", "-c",
+                               SERVE, LIB, "80", "443", "444"])
+    wait_listening(lab, "host", 444, child, path=f"/proc/{inner}")
+    for sport, (port, to) in enumerate(((8080, 80), (8443, 443), (8444, 444)), 40000):
+        real = lab.connect("cl", edge.host4, port, sport=sport, timeout=1)
+        run = lab.path("host", edge.host4, port, edge.client4, sport)
+        assert (real.name, real.port) == ("inner", to)
+        assert agree(run, real) is None
+        assert run.outcomes[0]["via"][0]["comm"] == "rootlessport"
 
 
 if __name__ == "__main__":

@@ -184,8 +184,13 @@ static struct ep_snapshot *build(void)
 	*ep_push(a, &s->containers) = c;
 	*p = (struct ep_proc){.pid = 4247, .comm = "traefik", .cgroup = "/", .container = c};
 	p->proxy_kind = "pasta";
-	*ep_push(a, &p->proxy_ways) = (struct ep_proxy_way){
-		.lo = 1, .hi = 2, .port = 3, .netns = 4, .by_device = true, .name = "x"};
+	*ep_push(a, &p->proxy_ways) = (struct ep_proxy_way){.lo = 1,
+							    .hi = 2,
+							    .port = 3,
+							    .netns = 4,
+							    .by_device = true,
+							    .own_addr = true,
+							    .name = "x"};
 	ep_addr_parse("10.0.0.1", &p->proxy_ways.v[0].addr);
 	*ep_push(a, &s->procs) = p;
 	l = ep_push(a, &s->listeners);

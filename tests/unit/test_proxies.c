@@ -146,6 +146,35 @@ static void a_line_that_was_cut(void **state)
 	ep_arena_free(a);
 }
 
+#define DB                                                                                \
+	"\0\0junk config{\"spec\":{},\"id\":\"aa\",\"newPortMappings\":[]}\0\0config{\"x" \
+	"\0config{\"spec\":{\"id\":1},\"id\":\"bb\",\"newPortMappings\":["                \
+	"{\"host_ip\":\"\",\"container_port\":80,\"host_port\":8080,\"range\":2,"         \
+	"\"protocol\":\"tcp\"},{\"container_port\":53,\"host_port\":53,\"range\":1,"      \
+	"\"protocol\":\"udp\"},{\"container_port\":65535,\"host_port\":1,\"range\":2,"    \
+	"\"protocol\":\"tcp\"},{\"host_port\":9,\"protocol\":\"tcp\"}]}\0\0"
+
+static void database_of_podman(void **state)
+{
+	struct ep_arena *a = ep_arena_new();
+	struct ep_proc p = {};
+
+	(void)state;
+	*ep_push(a, &p.proxy_ways) = (struct ep_proxy_way){.name = "?"};
+	assert_false(ep_podman_read_db(a, DB, sizeof(DB), "cc", &p));
+	assert_false(ep_podman_read_db(a, DB, 100, "bb", &p));
+	assert_int_equal(p.proxy_ways.n, 1);
+	assert_true(ep_podman_read_db(a, DB, sizeof(DB), "bb", &p));
+	assert_int_equal(p.proxy_ways.n, 1);
+	assert_int_equal(p.proxy_ways.v[0].lo, 8080);
+	assert_int_equal(p.proxy_ways.v[0].hi, 8081);
+	assert_int_equal(p.proxy_ways.v[0].port, 80);
+	assert_true(p.proxy_ways.v[0].own_addr);
+	assert_true(ep_podman_read_db(a, DB, sizeof(DB), "aa", &p));
+	assert_int_equal(p.proxy_ways.n, 0);
+	ep_arena_free(a);
+}
+
 /* ---- the walk ---- */
 
 static struct net_world x;
@@ -253,11 +282,23 @@ static void by_device(void **state)
 	assert_ptr_equal(walk()->receiver, proxy);
 }
 
+static void to_its_own_address(void **state)
+{
+	(void)state;
+	way((struct ep_proxy_way){.own_addr = true, .port = 8443, .netns = NET_C1});
+	assert_ptr_equal(walk()->receiver, web);
+	assert_int_equal(walk()->via.n, 1);
+	net_ifaddr(&x, x.c1, NET_ETH0, "172.18.0.3/16");
+	assert_int_equal(walk()->verdict, EP_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(command_lines),
 		cmocka_unit_test(a_line_that_was_cut),
+		cmocka_unit_test(database_of_podman),
+		cmocka_unit_test_setup_teardown(to_its_own_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(by_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_of_two, setup, teardown),
