@@ -42,7 +42,7 @@ struct ep_link {
 	/* per-interface sysctls, read where the netns is entered; -1 unknown */
 	int forwarding4, forwarding6, rp_filter, route_localnet, accept_local, src_valid_mark;
 	int force_forwarding6; /* Linux 6.17 */
-	int send_redirects;
+	int send_redirects, use_tempaddr;
 	int proxy_arp, arp_ignore, proxy_ndp;
 	uint32_t mode; /* of kind "macvlan": MACVLAN_MODE_*, "ipvlan": IPVLAN_MODE_* | EP_IPVLAN_* */
 	uint16_t vlan_id, vlan_proto; /* kind "vlan"; the protocol as an ETH_P_* */
@@ -682,6 +682,9 @@ const struct ep_conns *ep_conns_list_need(struct ep_snapshot *s, struct ep_netns
 
 const struct ep_link *ep_link_by_index(const struct ep_netns *ns, uint32_t ifindex);
 const struct ep_link *ep_link_by_name(const struct ep_netns *ns, const char *name);
+/* Not tentative (unless optimistic) and no duplicate: the kernel uses it. */
+bool ep_ifaddr_valid(const struct ep_ifaddr *i);
+/* The first valid one. */
 const struct ep_ifaddr *ep_ifaddr_find(const struct ep_netns *ns, const struct ep_addr *a);
 struct ep_proc *ep_proc_find(const struct ep_snapshot *s, int pid);
 const struct ep_cgroup *ep_cgroup_find(const struct ep_snapshot *s, uint64_t id); /* or NULL */

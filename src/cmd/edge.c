@@ -41,8 +41,7 @@ bool ep_addr_public(const struct ep_ifaddr *a, uint8_t addr_len)
 {
 	if (a->addr.len != addr_len || a->scope != RT_SCOPE_UNIVERSE)
 		return false;
-	return !(a->flags & IFA_F_DADFAILED) &&
-	       (!(a->flags & IFA_F_TENTATIVE) || a->flags & IFA_F_OPTIMISTIC);
+	return ep_ifaddr_valid(a);
 }
 
 static void add(struct ep_live *live, ep_edges *out, const struct ep_addr *addr,

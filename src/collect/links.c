@@ -76,6 +76,8 @@ static int parse_af_spec(const struct ep_nla *spec, struct ep_link *l)
 		if (!r)
 			l->proxy_ndp = conf_at(&tb[IFLA_INET6_CONF], DEVCONF_PROXY_NDP);
 		if (!r)
+			l->use_tempaddr = conf_at(&tb[IFLA_INET6_CONF], DEVCONF_USE_TEMPADDR);
+		if (!r)
 			l->force_forwarding6 =
 				conf_at(&tb[IFLA_INET6_CONF], EP_DEVCONF_FORCE_FORWARDING);
 	}
@@ -118,6 +120,7 @@ int ep_rtnl_link(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsgh
 			    .route_localnet = -1,
 			    .accept_local = -1,
 			    .send_redirects = -1,
+			    .use_tempaddr = -1,
 			    .src_valid_mark = -1,
 			    .proxy_arp = -1,
 			    .arp_ignore = -1,

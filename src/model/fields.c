@@ -50,7 +50,7 @@ REC(rec_link, link_t_, F(U32, link_t_, ifindex), F(STR, link_t_, name), F(STR, l
     F(U16, link_t_, vlan_id), F(U16, link_t_, vlan_proto), F(BOOL, link_t_, vlan_filtering),
     F(INT, link_t_, nf_call_ip), F(INT, link_t_, nf_call_ip6), F(BOOL, link_t_, port_blocked),
     F(BOOL, link_t_, port_hairpin), F(BOOL, link_t_, port_isolated), F(U32, link_t_, vni),
-    F(ADDR, link_t_, remote), F(BOOL, link_t_, l3_mode));
+    F(ADDR, link_t_, remote), F(BOOL, link_t_, l3_mode), F(INT, link_t_, use_tempaddr));
 
 typedef struct ep_ifaddr ifaddr_t;
 REC(rec_ifaddr, ifaddr_t, F(U32, ifaddr_t, ifindex), F(ADDR, ifaddr_t, addr), F(U8, ifaddr_t, plen),

@@ -3,6 +3,7 @@
 #include "edgepath/model.h"
 
 #include <errno.h>
+#include <linux/if_addr.h>
 #include <string.h>
 
 struct ep_snapshot *ep_snapshot_new(void)
@@ -233,10 +234,16 @@ const struct ep_link *ep_link_by_name(const struct ep_netns *ns, const char *nam
 	return NULL;
 }
 
+bool ep_ifaddr_valid(const struct ep_ifaddr *i)
+{
+	return !(i->flags & IFA_F_DADFAILED) &&
+	       (!(i->flags & IFA_F_TENTATIVE) || i->flags & IFA_F_OPTIMISTIC);
+}
+
 const struct ep_ifaddr *ep_ifaddr_find(const struct ep_netns *ns, const struct ep_addr *a)
 {
 	ep_each(it, &ns->addrs) {
-		if (ep_addr_eq(&it->addr, a))
+		if (ep_addr_eq(&it->addr, a) && ep_ifaddr_valid(it))
 			return it;
 	}
 	return NULL;

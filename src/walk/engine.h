@@ -97,6 +97,15 @@ struct ep_use {
 	const void *what;
 	unsigned n;
 };
+/* A packet that comes into a namespace again and again in the same way goes round until its TTL is 0. */
+struct ep_visit {
+	const struct ep_netns *ns;
+	const struct ep_link *in;
+	struct ep_addr daddr;
+	uint16_t dport;
+	struct ep_val saddr;
+};
+
 struct ep_fib;
 
 struct ep_state {
@@ -131,6 +140,7 @@ struct ep_walk {
 	void (*then)(struct ep_walk *w, void *ctx);
 	void *then_ctx;
 	const struct ep_synproxy *syn;  /* synproxy.c: the SYN as it came into this namespace */
+	EP_VEC(struct ep_visit) visits; /* namespaces that it came into, and as what */
 	EP_VEC(struct ep_state) states; /* what was asked by ep_w_state() */
 	ep_strs now;
 	EP_VEC(struct ep_use) uses;
@@ -281,6 +291,7 @@ struct ep_flow {
 	uint32_t l3mdev;         /* VRF or a port of it, if neither iif nor oif tells; 0 unset */
 	struct ep_val sport, dport;
 	bool open_tos; /* the packet's TOS byte counts; else it is 0 */
+	bool socket;   /* a socket sends it: its owner counts; else uid 0 */
 	bool no_pick;  /* fib_lookup() alone: of several next hops none is chosen */
 	bool no_proto; /* the protocol is not told to the lookup */
 	bool output;   /* sent by this host */

@@ -5,6 +5,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "walk/bytes.h"
 #include "walk/fib.h"
 
 #define EP_MAX_POLICY_STEPS 1000
@@ -125,15 +126,18 @@ static const struct ep_link *vrf_of(const struct ep_netns *ns, const struct ep_f
 	return ep_fib_vrf(ns, f->l3mdev ? f->l3mdev : f->oif ? f->oif : f->iif);
 }
 
-/* What is received has uid 0 (ip_route_input_slow()); a sender's is not known. */
+/* What no socket sends has uid 0 (ip_route_input_slow(), sock_net_uid()). */
 static bool uid_fits(struct ep_walk *w, const struct ep_policy *p, const struct ep_flow *f)
 {
+	struct ep_val uid;
+
 	if (!p->has_uid || (!p->uid_lo && p->uid_hi == UINT32_MAX))
 		return true;
-	if (!f->output)
+	if (!f->socket)
 		return !p->uid_lo;
 	w->route_open = true;
-	return ep_w_unknown(w, "routing rule %u asks for the sender's uid", p->priority);
+	uid = ep_w_field(w, "uid of the sending socket", 32, 0);
+	return ep_w_val_range(w, &uid, p->uid_lo, p->uid_hi);
 }
 
 /* fib_rule_port_match(): a range, or one port under a mask. */
@@ -147,23 +151,39 @@ static bool port_fits(struct ep_walk *w, const struct ep_val *port, uint16_t lo,
 	return ep_w_val_range(w, port, lo, hi);
 }
 
+/* Are these bits of the packet's byte as wanted? The byte may be open, or a rule may have written it. */
+static bool byte_fits(struct ep_walk *w, unsigned off, uint8_t mask, uint8_t want)
+{
+	struct ep_byte b;
+
+	want &= mask;
+	if (!mask || !ep_pkt_byte(w, EP_AT_NET, off, &b))
+		return true;
+	b = ep_byte_and_xor(b, mask, 0);
+	return ep_bytes_equal(w, &b, &want, 1);
+}
+
 bool ep_fib_tos_fits(struct ep_walk *w, const struct ep_flow *f, uint8_t mask, uint8_t want)
 {
-	struct ep_val tos;
-
 	if (!f->open_tos)
 		return !(want & mask);
 	w->route_open = true;
-	tos = ep_w_unknown_val(w, "ip tos", 8);
-	return ep_w_val_masked(w, &tos, 8, mask, want & mask);
+	if (w->p.alen == 4)
+		return byte_fits(w, 1, mask, want);
+	return byte_fits(w, 0, mask >> 4, want >> 4) &&
+	       byte_fits(w, 1, (uint8_t)(mask << 4), (uint8_t)(want << 4));
 }
 
 static bool flowlabel_fits(struct ep_walk *w, const struct ep_policy *p)
 {
-	if (!p->flowlabel_mask)
+	uint32_t mask = p->flowlabel_mask, want = p->flowlabel;
+
+	if (!mask)
 		return true;
 	w->route_open = true;
-	return ep_w_unknown(w, "routing rule %u asks for the flow label", p->priority);
+	return byte_fits(w, 1, mask >> 16 & 0x0f, want >> 16 & 0x0f) &&
+	       byte_fits(w, 2, mask >> 8 & 0xff, want >> 8 & 0xff) &&
+	       byte_fits(w, 3, mask & 0xff, want & 0xff);
 }
 
 bool ep_fib_policy_selects(struct ep_walk *w, const struct ep_netns *ns, const struct ep_policy *p,

@@ -41,6 +41,8 @@ const struct ep_route *ep_fib_table_lookup(struct ep_walk *w, const struct ep_fi
 					   const struct ep_flow *f);
 /* Would the lookup take this route, if its prefix fits? */
 bool ep_fib_usable(struct ep_walk *w, const struct ep_route *r, const struct ep_flow *f);
+/* Is r, of one prefix with the route that is asked first, never asked? */
+bool ep_fib_hidden(const struct ep_route *first, const struct ep_route *r);
 bool ep_fib_hop_usable(const struct ep_nexthop *h, const struct ep_flow *f);
 
 #define EP_TOS_LEGACY 0x1c /* bits of IPv4's TOS byte that routes and `tos` rules see */

@@ -103,7 +103,8 @@ static struct sets ask_table(const struct question *q, struct ep_fib_table *t, s
 		for (; i < t->n && v[i].lo == first->lo &&
 		       v[i].route->dst_len == first->route->dst_len;
 		     i++)
-			if (!r && ep_fib_usable(q->w, v[i].route, q->f))
+			if (!r && !ep_fib_hidden(first->route, v[i].route) &&
+			    ep_fib_usable(q->w, v[i].route, q->f))
 				r = v[i].route;
 		if (!r)
 			continue;

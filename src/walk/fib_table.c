@@ -155,6 +155,15 @@ static bool source_fits(struct ep_walk *w, const struct ep_route *r, const struc
 	return ep_w_val_masked(w, &f->src, bits, mask, ep_addr_num(&r->src) & mask);
 }
 
+/*
+ * fib6_node_lookup_1(): where a prefix has routes for some sources, its route for all others is not
+ * looked at; a shorter prefix is. At the root there is none, and it counts after all.
+ */
+bool ep_fib_hidden(const struct ep_route *first, const struct ep_route *r)
+{
+	return first->src_len && !r->src_len && r->dst_len;
+}
+
 bool ep_fib_usable(struct ep_walk *w, const struct ep_route *r, const struct ep_flow *f)
 {
 	bool hop = !r->hops.n && !f->oif;
@@ -191,8 +200,9 @@ const struct ep_route *ep_fib_table_lookup(struct ep_walk *w, const struct ep_fi
 		const struct ep_fib_group *g = &t->groups[k];
 		ep_u128 lo = dst & mask_of(f->dst.len * 8u, g->plen);
 
-		for (size_t i = first_at(t, g, lo); i < g->to && t->v[i].lo == lo; i++)
-			if (ep_fib_usable(w, t->v[i].route, f))
+		for (size_t i = first_at(t, g, lo), first = i; i < g->to && t->v[i].lo == lo; i++)
+			if (!ep_fib_hidden(t->v[first].route, t->v[i].route) &&
+			    ep_fib_usable(w, t->v[i].route, f))
 				return t->v[i].route;
 	}
 	return NULL;

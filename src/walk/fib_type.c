@@ -119,7 +119,7 @@ static struct ep_ivset v6_neither(struct ep_walk *w)
 static bool v6_on_dev(const struct ep_netns *ns, const struct ep_addr *a, uint32_t dev)
 {
 	ep_each(i, &ns->addrs)
-		if (i->ifindex == dev && ep_addr_eq(&i->addr, a))
+		if (i->ifindex == dev && ep_addr_eq(&i->addr, a) && ep_ifaddr_valid(i))
 			return true;
 	return false;
 }
@@ -196,7 +196,7 @@ static struct ep_ivset v6_set(struct ep_walk *w, struct ep_netns *ns, uint8_t ty
 	struct ep_ivset on_dev = {}, set;
 
 	ep_each(i, &ns->addrs)
-		if (dev && i->ifindex == dev && i->addr.len == 16)
+		if (dev && i->ifindex == dev && i->addr.len == 16 && ep_ifaddr_valid(i))
 			on_dev = ep_iv_or(a, on_dev,
 					  range(w, ep_addr_num(&i->addr), ep_addr_num(&i->addr)));
 	set = ep_iv_minus(a, ep_fib_dst_set(w, ns, &f, ep_iv_full(a, 128), is_v6_type, &want),

@@ -36,11 +36,29 @@ static void need_tables(struct ep_walk *w)
 			 ns->xt.reason[i] ? ns->xt.reason[i] : "not captured");
 }
 
+/* Twice before: what conntrack makes of a connection is settled after the first time. */
+static bool in_a_circle(struct ep_walk *w)
+{
+	struct ep_visit now = {w->ns, w->p.in, w->p.daddr, w->p.dport, w->p.saddr};
+	unsigned times = 0;
+
+	ep_each(v, &w->visits)
+		times += v->ns == now.ns && v->in == now.in && v->dport == now.dport &&
+			 v->saddr.var == now.saddr.var && v->saddr.c == now.saddr.c &&
+			 ep_addr_eq(&v->daddr, &now.daddr);
+	*ep_push(w->arena, &w->visits) = now;
+	return times > 1;
+}
+
 bool ep_path_enter(struct ep_walk *w)
 {
 	struct ep_netns *ns = w->ns;
 	int r;
 
+	if (in_a_circle(w)) {
+		ep_w_end(w, EP_UNREACHABLE, "routed in a circle until its TTL is used up");
+		return false;
+	}
 	if (++w->hops > EP_MAX_HOPS) {
 		ep_w_end(w, EP_UNKNOWN, "more than %d namespaces in a row", EP_MAX_HOPS);
 		return false;
@@ -183,6 +201,7 @@ void ep_path_lookup(struct ep_walk *w, bool output, struct ep_fib *f)
 		.sport = w->p.sport,
 		.dport = {.var = -1, .c = w->p.dport},
 		.open_tos = true,
+		.socket = output,
 		.mark = w->p.mark,
 		.iif = output ? (lo ? lo->ifindex : 1) : w->p.in->ifindex,
 		.output = output,
@@ -233,9 +252,13 @@ static void forward(struct ep_walk *w, const struct ep_fib *f)
 	ep_w_transmit(w, f);
 }
 
-void ep_path_input(struct ep_walk *w)
+void ep_path_input(struct ep_walk *w, uint8_t type)
 {
-	if (!ep_w_hook(w, NF_INET_LOCAL_IN) && ep_path_past_ipvs(w))
+	if (ep_w_hook(w, NF_INET_LOCAL_IN) || !ep_path_past_ipvs(w))
+		return;
+	if (type == RTN_ANYCAST) /* tcp_v6_conn_request(), tcp_v6_send_reset() */
+		ep_w_end(w, EP_DROPPED, "an anycast address takes no TCP connections");
+	else
 		ep_w_deliver(w);
 }
 
@@ -264,6 +287,23 @@ static void refuse_source(struct ep_walk *w, const char *why)
 	refuse(w, why);
 }
 
+static void accept_source(struct ep_walk *w, const struct ep_fib *f)
+{
+	const char *why = NULL;
+	bool ok = ep_fib_source_ok(w, f->type == RTN_UNICAST && f->out ? f->out->ifindex : 0, &why);
+
+	if (w->route_note && w->route_open) { /* the way back rests on an unknown */
+		w->routes.n--;
+		w->route_note = NULL;
+	}
+	if (!ok)
+		refuse_source(w, why);
+	else if (f->type == RTN_UNICAST)
+		forward(w, f);
+	else
+		ep_path_input(w, f->type);
+}
+
 static void after_prerouting(struct ep_walk *w)
 {
 	struct ep_fib f = {.type = is_broadcast(&w->p.daddr) ? RTN_BROADCAST : RTN_MULTICAST};
@@ -283,12 +323,8 @@ static void after_prerouting(struct ep_walk *w)
 		no_route(w, &f);
 	else if (f.type == RTN_UNICAST && !ep_path_forwarding(w))
 		not_a_router(w);
-	else if (!ep_fib_source_ok(w, f.type == RTN_UNICAST && f.out ? f.out->ifindex : 0, &why))
-		refuse_source(w, why);
-	else if (f.type == RTN_UNICAST)
-		forward(w, &f);
 	else
-		ep_path_input(w);
+		accept_source(w, &f);
 }
 
 /* vrf_ip_rcv(): a port's packets belong to its VRF, and see PREROUTING once more as such. */

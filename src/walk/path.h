@@ -37,7 +37,7 @@ void ep_path_dead_end(struct ep_walk *w, const struct ep_fib *f);
  * target is not known it is the receiver, and the outcome says so. Ends the run.
  */
 void ep_path_proxy(struct ep_walk *w, const struct ep_proc *proxy, const struct ep_listener *l);
-/* LOCAL_IN and the socket. */
-void ep_path_input(struct ep_walk *w);
+/* LOCAL_IN and the socket; type: RTN_LOCAL, or RTN_ANYCAST. */
+void ep_path_input(struct ep_walk *w, uint8_t type);
 
 #endif

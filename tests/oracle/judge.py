@@ -111,9 +111,17 @@ def _covers(outcome, probe):
     return False
 
 
-def judge(run, probe, seen, tags, inodes, opened=False):
+def _bypassed(probe, outcome):
+    """A container's connection that was translated on the host: the answer of another container goes
+    to it directly over the bridge, past the translation; and one from itself never leaves it."""
+    return probe.get("origin") not in (None, "host", "lan") and \
+        any(s.get("to") for s in outcome.get("steps") or ())
+
+
+def judge(run, probe, seen, tags, inodes, opened=False, deaf=False):
     """run: netlab.Run of edgepath; seen: Observed; tags: what the rules hold that nobody can know;
-    inodes: pid -> netns; opened: the query left source address and port open."""
+    inodes: pid -> netns; opened: the query left source address and port open; deaf: routing may keep
+    answers from the sender."""
     if run.code < 0 or run.code not in (0, 3):
         return Judgement(f"exit {run.code}: {run.stderr.strip()[-1500:]}")
     if run.json is None:
@@ -161,6 +169,10 @@ def judge(run, probe, seen, tags, inodes, opened=False):
         # It may well arrive, translated; but answers do not come back to a loopback address by
         # another device (IPv4: without route_localnet; IPv6: ever), nor from a listener that is
         # bound to a device by another than that.
+        return Judgement()
+    if not matched and seen.kind in ("timeout", "silent") and \
+            any(o.get("verdict") in ("delivered", "refused", "rejected") for o in definite) and \
+            (deaf or any(_bypassed(probe, o) for o in definite)):
         return Judgement()
     if not matched and "tproxy" in tags and seen.kind in ("timeout", "silent") and \
             any(o.get("verdict") == "rejected" or (o.get("receiver") or {}).get("comm") == "tproxy"

@@ -72,7 +72,7 @@ class Worker:
         report = {"backend": backend, "seed": seed, "status": "pass", "seen": {}, "unknown": {},
                   "probes": 0, "refused": 0, "detail": ""}
         try:
-            report["refused"] = self.topo.load(case.rulesets, case.sysctls)
+            report["refused"] = self.topo.load(case.rulesets, case.sysctls, case.routing)
         except LoadError as error:
             report.update(status="skip", detail=f"the rules do not load: {error}"[:600])
             return report
@@ -87,7 +87,7 @@ class Worker:
                 verdict = self.again(case, probe) or verdict
                 if verdict.wrong:
                     report.update(status="fail", detail=self.explain(case, probe, do_shrink))
-                    self.topo.load(case.rulesets, case.sysctls)
+                    self.topo.load(case.rulesets, case.sysctls, case.routing)
         return report
 
     def foretell(self, case, report):
@@ -130,7 +130,8 @@ class Worker:
         self.topo.flush_conntrack()
         if self.kernel_only:
             return [(p, seen, Judgement()) for p, seen in zip(probes, observed)]
-        return [(p, seen, judge(run, p, seen, tags, self.inodes, opened))
+        deaf = case.routing is not None and not case.routing.guarded
+        return [(p, seen, judge(run, p, seen, tags, self.inodes, opened, deaf))
                 for p, seen, (run, opened) in zip(probes, observed, answers)]
 
     def ask(self, probe, opened, more=()):
@@ -138,12 +139,15 @@ class Worker:
         probe["open"] = opened
         argv = [netlab.EDGEPATH, "path", "--netns", self.topo.lab.name("host"), "--json",
                 "--dst", probe["dst"], "--dport", str(probe["dport"])]
-        if probe.get("origin") == "host":
+        origin = probe.get("origin")
+        if origin not in (None, "lan"):
             probe["open"] = opened = False
-            argv += ["--origin", "host", "--sport", str(probe["sport"])]
+            if origin != "host":
+                origin = f"netns:{self.topo.lab.name(origin)}"
+            argv += ["--origin", origin, "--sport", str(probe["sport"])]
             argv += ["--src", probe["src"]] * probe["bind"]
         else:
-            argv += ["--iif", "eth0"]
+            argv += ["--origin", "lan"] if origin == "lan" else ["--iif", "eth0"]
             if not opened:
                 argv += ["--src", probe["src"], "--sport", str(probe["sport"])]
         argv += more
@@ -173,7 +177,7 @@ class Worker:
         """The text of a failure, with the smallest ruleset that still shows it."""
         def wrong(rulesets):
             try:
-                if self.topo.load(rulesets, case.sysctls):
+                if self.topo.load(rulesets, case.sysctls, case.routing):
                     return False
             except LoadError:
                 return False
@@ -183,7 +187,7 @@ class Worker:
         if do_shrink and self.shrinks > 0:
             self.shrinks -= 1
             rulesets = shrink(rulesets, wrong, SHRINK_TRIES)
-        self.topo.load(rulesets, case.sysctls)
+        self.topo.load(rulesets, case.sysctls, case.routing)
         _, seen, verdict = self.run(case, [probe], case.tags(rulesets), timeout=0.6)[0]
         opened = " (asked with the source left open)" if probe.get("open") else ""
         return (f"--backend {case.backend} --case-seed {case.seed}\n"
@@ -338,7 +342,7 @@ def one(options):
         if backend is None:
             sys.exit("oracle.py: --case-seed needs --backend")
         case = Case(worker.topo.fam, backend, options.case_seed)
-        worker.topo.load(case.rulesets, case.sysctls)
+        worker.topo.load(case.rulesets, case.sysctls, case.routing)
         print(case.text())
         for probe, seen, verdict in worker.run(case, case.probes):
             print(f"{probe['src']}:{probe['sport']} -> {probe['dst']}:{probe['dport']}  kernel: {seen}"

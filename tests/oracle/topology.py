@@ -3,6 +3,7 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import re
 import socket
@@ -32,7 +33,11 @@ _LEGACY_EMPTY = "".join(
                           ("nat", ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")),
                           ("filter", ("INPUT", "FORWARD", "OUTPUT"))))
 
+# Random policy rules lie between those of build().
+FIRST_PREF, LAST_PREF = 149, 300
+
 CONTAINERS = ("c1", "c2", "c3")
+SENDERS = ("cl", "host", "remote") + CONTAINERS
 
 
 class LoadError(Exception):
@@ -46,12 +51,13 @@ class Topology:
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
         self.dirty = set()
         self.changed = {}
+        self.routed = None
         self.names = {}
 
     def build(self):
         lab, v4, v6 = self.lab, self.fam[4], self.fam[6]
         lab.ns("cl", "host", "remote", *CONTAINERS)
-        for short in ("cl", "remote"):
+        for short in ("cl", "remote", *CONTAINERS):
             lab.sysctl(short, "net.ipv4.conf.all.forwarding", 0)
             lab.sysctl(short, "net.ipv6.conf.all.forwarding", 0)
         lab.veth("cl", "eth0", [f"{v4.clients[0]}/24", f"{v4.clients[1]}/24",
@@ -90,7 +96,7 @@ class Topology:
                              transparent=special == "transparent")
             self.names[got.pid] = name
         self.taps = {ns: self.socket_in(ns, socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK,
-                                        socket.htons(_ETH_P_ALL)) for ns in ("cl", "host")}
+                                        socket.htons(_ETH_P_ALL)) for ns in SENDERS}
         self.ct = {ns: self.socket_in(ns, socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
                    for ns in ("host",) + CONTAINERS}
         self.warm()
@@ -102,6 +108,9 @@ class Topology:
         cases = [dict(dst=dst, port=80, src=f.clients[0], sport=2000 + n)
                  for f in self.fam.values() for n, dst in enumerate(f.inside + [f.remote])]
         self.lab.connect_many("cl", cases)
+        for short in CONTAINERS + ("remote",):
+            cases = [dict(dst=dst, port=80) for f in self.fam.values() for dst in f.inside + f.host]
+            self.lab.connect_many(short, cases)
         self.flush_conntrack()
 
     def enter(self, fd):
@@ -129,6 +138,7 @@ class Topology:
         for key, value in sorted(self.changed.items()):
             self.lab.sysctl("host", key, value)
         self.changed.clear()
+        self.unroute()
         for netns, kind, tool in sorted(self.dirty):
             if kind == "nft":
                 self.tool(netns, ["nft", "flush", "ruleset"], None)
@@ -138,10 +148,37 @@ class Topology:
             self.tool(netns, ["ipset", "destroy"], None)
         self.dirty.clear()
 
-    def load(self, rulesets, sysctls=()):
+    def route(self, routing):
+        """Policy rules and routes of a case; what `ip` refuses is taken out."""
+        six = f"-{routing.fam.number}"
+        self.routed = routing
+        for kind in (routing.routes, routing.rules):
+            for line in list(kind):
+                done = subprocess.run(self.lab.argv("host", ["ip", six, *line.split()]),
+                                      capture_output=True, text=True)
+                if done.returncode:
+                    kind.remove(line)
+        guard = [line for line in routing.lines() if line not in routing.routes + routing.rules]
+        self.lab.run("host", ["ip", six, "-batch", "-"], "\n".join(guard) + "\n")
+
+    def unroute(self):
+        routing, self.routed = self.routed, None
+        if routing is None:
+            return
+        six = f"-{routing.fam.number}"
+        table = json.loads(self.lab.run("host", ["ip", "-j", six, "rule", "show"]))
+        prefs = [row["priority"] for row in table if FIRST_PREF <= row["priority"] <= LAST_PREF]
+        lines = [f"rule del pref {pref}" for pref in prefs]
+        self.lab.run("host", ["ip", six, "-batch", "-"], "\n".join(lines) + "\n")
+        for line in routing.undo():
+            self.lab.run("host", ["ip", six, *line.split()], check=False)
+
+    def load(self, rulesets, sysctls=(), routing=None):
         """Loads them in place of what was there. Rules that the tool refuses are taken out of the
         rulesets; returns how many."""
         self.clear()
+        if routing is not None:
+            self.route(routing)
         for key, value, default in sysctls:
             self.changed[key] = default
             self.lab.sysctl("host", key, value)
@@ -191,9 +228,9 @@ class Topology:
 
     def send(self, probes, timeout):
         """Starts the connections; answers() collects them. In between there is time for other work."""
-        self.sender = "host" if probes[0].get("origin") == "host" else "cl"
-        self.drain("cl")
-        self.drain("host")
+        origin = probes[0].get("origin")
+        self.sender = {None: "cl", "lan": "remote"}.get(origin, origin)
+        self.drain(self.sender)
         cases = [dict(dst=p["dst"], port=p["dport"], src=p["src"] if p.get("bind", True) else None,
                       sport=p["sport"], tos=TOS) for p in probes]
         self.lab.spaces[self.sender].conn.send(("connect", (cases, timeout)))

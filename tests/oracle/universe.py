@@ -69,6 +69,7 @@ class Family:
                                 "icmp-port-unreachable", "icmp-proto-unreachable",
                                 "icmp-net-prohibited", "icmp-host-prohibited",
                                 "icmp-admin-prohibited", "tcp-reset"]
+        self.router = "2001:db8:77::1" if self.v6 else "192.168.77.1"  # the host's own on eth1
         # Sources that the host would answer by another device (only where rp_filter refuses them).
         self.elsewhere = [] if self.v6 else ["192.168.77.99", "172.18.0.99"]
         self.inside = list(self.containers.values()) + [self.second]

@@ -52,7 +52,8 @@ static const struct ep_outcome *ends(struct net_world *x, const char *dst,
 				     enum ep_outcome_verdict v)
 {
 	net_external(x, dst, 443, CLIENT);
-	assert_int_equal(only(x)->verdict, v);
+	if (only(x)->verdict != v)
+		fail_msg("%s: %s", dst, only(x)->reason);
 	return only(x);
 }
 
@@ -365,7 +366,7 @@ static void endless_loop(void **state)
 	struct net_world *x = *state;
 
 	net_route(x, x->host, RT_TABLE_MAIN, RTN_UNICAST, "10.1.0.0/16", NET_BR0, "172.18.0.2");
-	assert_non_null(strstr(ends(x, "10.1.0.1", EP_UNKNOWN)->reason, "in a row"));
+	assert_non_null(strstr(ends(x, "10.1.0.1", EP_UNREACHABLE)->reason, "in a circle"));
 }
 
 /* ---- sent by the host itself ---- */
