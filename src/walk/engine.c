@@ -225,6 +225,14 @@ struct ep_val ep_w_unknown_val(struct ep_walk *w, const char *what, unsigned bit
 		.var = ep_w_var(w, EP_VAR_UNKNOWN, bits, ep_iv_full(w->arena, bits), what)};
 }
 
+const char *ep_w_elsewhere(struct ep_walk *w)
+{
+	if (w->ns->ino == w->q->netns)
+		return "";
+	return w->ns->name ? ep_w_sprintf(w, " in %s", w->ns->name) :
+			     ep_w_sprintf(w, " in namespace %llu", (unsigned long long)w->ns->ino);
+}
+
 unsigned ep_w_use(struct ep_walk *w, const void *what)
 {
 	struct ep_use *u;

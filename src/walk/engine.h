@@ -53,6 +53,7 @@ struct ep_pkt {
 	uint32_t priority; /* skb->priority */
 	enum ep_ct ct;
 	uint16_t ct_zone;
+	uint8_t labels[16]; /* of its connection: NF_CT_LABELS_MAX_SIZE */
 	bool dnat_done,
 		snat_done; /* nf_nat_initialized(): the manip was decided, by a rule or by none */
 	bool dst_nat, src_nat;          /* IPS_DST_NAT, IPS_SRC_NAT: really translated */
@@ -200,6 +201,8 @@ void ep_w_narrow(struct ep_walk *w, int var, struct ep_ivset dom);
 /* The run's one unknown quantity of that name (packet length, ttl…), made at first use. */
 struct ep_val ep_w_unknown_val(struct ep_walk *w, const char *what, unsigned bits);
 
+/* For words that name a rule or a list: "" in the namespace that is asked about, else which it is. */
+const char *ep_w_elsewhere(struct ep_walk *w);
 /* Counts the run's uses of something: 1 for the first. */
 unsigned ep_w_use(struct ep_walk *w, const void *what);
 /* Bytes that a SYN may have, from its IP header on: skb->len of a first packet. */

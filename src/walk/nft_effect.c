@@ -199,6 +199,19 @@ enum ep_nft_next ep_nft_meta_set(struct ep_nft_vm *vm, const struct ep_expr *e)
 	return EP_NFT_NEXT;
 }
 
+/* nf_connlabels_replace() with the bits as their own mask: labels are added. */
+static enum ep_nft_next set_labels(struct ep_nft_vm *vm, uint64_t sreg)
+{
+	uint8_t *labels = vm->w->p.labels, add[sizeof(vm->w->p.labels)];
+	const struct ep_byte *b = ep_reg(&vm->regs, sreg, sizeof(add));
+
+	if (!b || !ep_bytes_const(b, sizeof(add), add))
+		return ep_nft_unknown(vm, "ct label set to something open");
+	for (size_t i = 0; i < sizeof(add); i++)
+		labels[i] |= add[i];
+	return EP_NFT_NEXT;
+}
+
 enum ep_nft_next ep_nft_ct_set(struct ep_nft_vm *vm, const struct ep_expr *e)
 {
 	uint64_t key = ep_attr_num(e, NFTA_CT_KEY, ~0ull);
@@ -214,8 +227,10 @@ enum ep_nft_next ep_nft_ct_set(struct ep_nft_vm *vm, const struct ep_expr *e)
 		memcpy(&vm->w->p.ct_zone, x, 2);
 		return EP_NFT_NEXT;
 	}
+	if (key == NFT_CT_LABELS && vm->w->p.ct == EP_CT_NEW)
+		return set_labels(vm, sreg);
 	if (key != NFT_CT_MARK || vm->w->p.ct != EP_CT_NEW)
-		return EP_NFT_NEXT; /* labels, events, secmark: nothing that decides a way */
+		return EP_NFT_NEXT; /* events, secmark: nothing that decides a way */
 	if (!get_u32(vm, sreg, &v))
 		return ep_nft_unknown(vm, "ct mark set to something open");
 	vm->w->p.ctmark = v;

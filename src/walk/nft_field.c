@@ -304,7 +304,6 @@ static enum ep_nft_next eval_ct(struct ep_nft_vm *vm, const struct ep_expr *e)
 {
 	uint64_t key = ep_attr_num(e, NFTA_CT_KEY, ~0ull),
 		 dreg = ep_attr_num(e, NFTA_CT_DREG, ~0ull);
-	static const uint8_t no_labels[16];
 	struct ep_regs *r = &vm->regs;
 	struct ep_pkt *p = &vm->w->p;
 
@@ -331,7 +330,7 @@ static enum ep_nft_next eval_ct(struct ep_nft_vm *vm, const struct ep_expr *e)
 	case NFT_CT_PROTOCOL:
 		return ep_nft_stored(vm, e, ep_reg_u8(r, dreg, IPPROTO_TCP));
 	case NFT_CT_LABELS:
-		return ep_nft_stored(vm, e, ep_reg_const(r, dreg, no_labels, sizeof(no_labels)));
+		return ep_nft_stored(vm, e, ep_reg_const(r, dreg, p->labels, sizeof(p->labels)));
 	case NFT_CT_ZONE:
 		return ep_nft_stored(vm, e, ep_reg_u16(r, dreg, p->ct_zone));
 	case NFT_CT_SRC_IP:

@@ -272,8 +272,8 @@ struct ep_nft_set *ep_nft_set_of(struct ep_nft_vm *vm, const struct ep_expr *e, 
 		return NULL;
 	}
 	if (set->flags & (NFT_SET_TIMEOUT | NFT_SET_EVAL))
-		ep_w_now(vm->w, "set %s as it is now: %zu element%s", set->name, set->elems.n,
-			 set->elems.n == 1 ? "" : "s");
+		ep_w_now(vm->w, "set %s%s as it is now: %zu element%s", set->name,
+			 ep_w_elsewhere(vm->w), set->elems.n, set->elems.n == 1 ? "" : "s");
 	return set;
 }
 

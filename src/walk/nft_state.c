@@ -135,7 +135,9 @@ static bool lets(const struct state *s)
 
 static enum ep_nft_next eval_own(struct ep_nft_vm *vm, const struct ep_expr *e)
 {
-	struct state s = {.vm = vm, .e = e, .of = ep_nft_where(vm)};
+	struct state s = {.vm = vm, .e = e};
+
+	s.of = ep_w_sprintf(vm->w, "%s%s", ep_nft_where(vm), ep_w_elsewhere(vm->w));
 
 	return lets(&s) ? EP_NFT_NEXT : EP_NFT_BREAK;
 }
@@ -158,7 +160,9 @@ bool ep_nft_elem_lets(struct ep_nft_vm *vm, const struct ep_nft_set *set,
 		return ep_w_unknown(vm->w, "an element of set %s has a limit of its own",
 				    set->name);
 	return all_let(vm, el->exprs,
-		       ep_w_sprintf(vm->w, "the client's element of set %s", set->name), el->fresh);
+		       ep_w_sprintf(vm->w, "the client's element of set %s%s", set->name,
+				    ep_w_elsewhere(vm->w)),
+		       el->fresh);
 }
 
 /* ---- objects ---- */
@@ -179,8 +183,10 @@ static enum ep_nft_next use_object(struct ep_nft_vm *vm, uint64_t type, const ch
 				    name ? name : "?", ep_nft_where(vm)) ?
 			       EP_NFT_NEXT :
 			       EP_NFT_BREAK;
-	return all_let(vm, o->exprs, ep_w_sprintf(vm->w, "object %s", name), false) ? EP_NFT_NEXT :
-										      EP_NFT_BREAK;
+	return all_let(vm, o->exprs,
+		       ep_w_sprintf(vm->w, "object %s%s", name, ep_w_elsewhere(vm->w)), false) ?
+		       EP_NFT_NEXT :
+		       EP_NFT_BREAK;
 }
 
 /* nft_objref_map_eval(): which object it is, a map tells. */

@@ -16,6 +16,7 @@
 #include <linux/netfilter/xt_mark.h>
 #include <linux/netfilter/xt_state.h>
 #include <netinet/in.h>
+#include <string.h>
 
 #include "walk/xt.h"
 
@@ -179,12 +180,24 @@ bool ep_xt_connlabel(struct ep_xt_and *a, const struct ep_xt_in *in)
 {
 	const struct xt_connlabel_mtinfo *i = in->info;
 	bool invert = i->options & XT_CONNLABEL_OP_INVERT;
+	uint32_t word_bits;
+	unsigned word;
 
 	if (!has_ct(a->w))
 		return invert;
-	if (i->options & XT_CONNLABEL_OP_SET)
+	if (i->bit >= sizeof(a->w->p.labels) * 8)
+		return ep_xt_need_unknown(a, "there is no connection label %u", i->bit);
+	word = i->bit / 32 * sizeof(word_bits);
+	memcpy(&word_bits, a->w->p.labels + word, sizeof(word_bits));
+	if (word_bits >> i->bit % 32 & 1)
 		return !invert;
-	return ep_xt_need_unknown(a, "depends on connection label %u", i->bit);
+	if (!(i->options & XT_CONNLABEL_OP_SET))
+		return invert;
+	if (!ep_xt_settle(a))
+		return false;
+	word_bits |= 1u << i->bit % 32;
+	memcpy(a->w->p.labels + word, &word_bits, sizeof(word_bits));
+	return !invert;
 }
 
 bool ep_xt_helper(struct ep_xt_and *a, const struct ep_xt_in *in)

@@ -13,6 +13,7 @@
 
 /* What this packet did to the entry of one of its addresses. */
 struct ep_listed {
+	const struct ep_netns *ns;
 	const char *name;
 	struct ep_val addr;
 	bool removed;
@@ -21,7 +22,7 @@ struct ep_listed {
 
 struct recent {
 	const struct xt_recent_mtinfo *i;
-	const char *name;
+	const char *name, *words; /* words: with the namespace, if it is another one */
 	ep_u128 mask;
 	struct ep_val addr;
 	const struct ep_recent *list; /* NULL: could not be read */
@@ -33,11 +34,12 @@ static struct ep_listed *own_entry(struct ep_walk *w, const char *name, const st
 	struct ep_listed *e;
 
 	ep_each(known, &w->listed)
-		if (!strcmp((*known)->name, name) && (*known)->addr.var == addr->var &&
+		if ((*known)->ns == w->ns && !strcmp((*known)->name, name) &&
+		    (*known)->addr.var == addr->var &&
 		    (addr->var >= 0 || (*known)->addr.c == addr->c))
 			return *known;
 	e = ep_alloc(w->arena, sizeof(*e));
-	*e = (struct ep_listed){.name = name, .addr = *addr};
+	*e = (struct ep_listed){.ns = w->ns, .name = name, .addr = *addr};
 	*ep_push(w->arena, &w->listed) = e;
 	return e;
 }
@@ -51,6 +53,7 @@ static struct recent recent_of(struct ep_xt_and *a, const struct ep_xt_in *in)
 	if (in->rev == 1)
 		r.mask = ep_xt_num(&v1->mask, in->v6);
 	r.name = ep_w_sprintf(w, "%.*s", (int)strnlen(r.i->name, sizeof(r.i->name)), r.i->name);
+	r.words = ep_w_sprintf(w, "%s%s", r.name, ep_w_elsewhere(w));
 	r.addr = r.i->side == XT_RECENT_DEST ?
 			 (struct ep_val){.var = -1, .c = ep_addr_num(&w->p.daddr)} :
 			 w->p.saddr;
@@ -104,27 +107,27 @@ static bool has_entry(struct ep_xt_and *a, const struct recent *r, int least)
 		return !ep_w_state(
 			w,
 			ep_w_sprintf(w, "the client is not on recent list %s, as often and as late",
-				     r->name),
+				     r->words),
 			ep_w_sprintf(w, "the client is on recent list %s, as often and as late",
-				     r->name));
-	ep_w_now(w, "recent list %s as it is now: %zu address%s", r->name, r->list->rows.n,
+				     r->words));
+	ep_w_now(w, "recent list %s as it is now: %zu address%s", r->words, r->list->rows.n,
 		 r->list->rows.n == 1 ? "" : "es");
 	if (!addresses(a, r, least < 0 ? -1 : least - (int)r->own->added, &set))
-		return ep_w_unknown(w, "recent list %s has a scattered mask", r->name);
+		return ep_w_unknown(w, "recent list %s has a scattered mask", r->words);
 	if (!ep_w_val_in(w, &r->addr, set))
 		return false;
 	if (r->i->check_set & XT_RECENT_TTL &&
-	    !ep_w_state(w, ep_w_sprintf(w, "the client's TTL is as on recent list %s", r->name),
-			ep_w_sprintf(w, "the client's TTL is not as on recent list %s", r->name)))
+	    !ep_w_state(w, ep_w_sprintf(w, "the client's TTL is as on recent list %s", r->words),
+			ep_w_sprintf(w, "the client's TTL is not as on recent list %s", r->words)))
 		return false;
 	if (least < 0 || !r->i->seconds || r->list->ages)
 		return true;
 	return !ep_w_state(
 		w,
-		ep_w_sprintf(w, "the entries of recent list %s are older than %u seconds", r->name,
+		ep_w_sprintf(w, "the entries of recent list %s are older than %u seconds", r->words,
 			     r->i->seconds),
 		ep_w_sprintf(w, "the entries of recent list %s are younger than %u seconds",
-			     r->name, r->i->seconds));
+			     r->words, r->i->seconds));
 }
 
 bool ep_xt_recent(struct ep_xt_and *a, const struct ep_xt_in *in)

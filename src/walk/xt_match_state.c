@@ -21,8 +21,8 @@ const char *ep_xt_whose(const struct ep_xt_and *a, const struct ep_xt_in *in)
 	const char *ret;
 
 	ep_xt_ext_text(&b, in->ext, false, in->v6 ? AF_INET6 : AF_INET, a->w->ns);
-	ret = ep_w_sprintf(a->w, "%s of %s %s rule %u", ep_buf_str(&b), in->env->table,
-			   in->env->chain, in->env->position);
+	ret = ep_w_sprintf(a->w, "%s of %s %s rule %u%s", ep_buf_str(&b), in->env->table,
+			   in->env->chain, in->env->position, ep_w_elsewhere(a->w));
 	ep_buf_free(&b);
 	return ret;
 }

@@ -457,3 +457,19 @@ def test_xt_cluster(host, backend):
         real = host.lab.connect("cl", host.edge.host(host.family), PORT, src, host.sport, QUICK)
         assert [o["verdict"] for o in run.outcomes] == \
             ["dropped" if real.kind == "timeout" else real.kind], src
+
+
+@both
+def test_xt_labels(host, backend):
+    host.xt(backend, "-p tcp -m tcp --dport 443 -m connlabel --label 33 --set",
+            "-p tcp -m tcp --dport 443 -m connlabel --label 33 -j DROP",
+            "-p tcp -m tcp --dport 1000 -m connlabel --label 33 -j DROP")
+    host.meets("dropped")
+    host.meets("delivered", port=1000)
+
+
+def test_nft_labels(host):
+    host.nft("tcp dport 443 ct label set 33", "tcp dport 443 ct label 33 drop",
+             "tcp dport 1000 ct label 33 drop")
+    host.meets("dropped")
+    host.meets("delivered", port=1000)

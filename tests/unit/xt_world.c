@@ -140,6 +140,7 @@ void xt_world_open(struct xt_world *x, uint8_t family)
 	make_netns(x->s);
 	x->q.dst = addr_of(family == AF_INET ? "198.51.100.1" : "2001:db8::1");
 	x->q.dport = 443;
+	x->q.netns = 4026531840u;
 	x->w = (struct ep_walk){.arena = ep_arena_new(), .s = x->s, .q = &x->q};
 	start(x);
 }
