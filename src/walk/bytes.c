@@ -254,6 +254,11 @@ bool ep_pkt_reaches(struct ep_walk *w, unsigned n)
 	return ep_w_val_range(w, &v, n, 0xffff);
 }
 
+bool ep_pkt_fits(struct ep_walk *w, uint64_t left)
+{
+	return left >= 0xffff || !ep_pkt_reaches(w, (unsigned)left + 1);
+}
+
 /* ---- single bytes ---- */
 
 static const struct field *find(const struct field *h, unsigned off)

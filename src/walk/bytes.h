@@ -43,6 +43,8 @@ bool ep_pkt_bytes(struct ep_walk *w, enum ep_at at, unsigned off, unsigned len,
 bool ep_pkt_write(struct ep_walk *w, enum ep_at at, unsigned off, struct ep_byte b);
 /* The packet has at least n bytes from the network header. */
 bool ep_pkt_reaches(struct ep_walk *w, unsigned n);
+/* Does a packet of this length fit into what is left of some bytes? */
+bool ep_pkt_fits(struct ep_walk *w, uint64_t left);
 /* Bytes of the network header, and those that every such packet has from there on. */
 unsigned ep_pkt_net_len(const struct ep_walk *w);
 /* The packet's length from the network header: skb->len. */

@@ -3,9 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <netinet/ip.h>
-#include <netinet/ip6.h>
-#include <netinet/tcp.h>
 
 #include "walk/bytes.h"
 #include "walk/engine.h"
@@ -243,17 +240,6 @@ unsigned ep_w_use(struct ep_walk *w, const void *what)
 	u = ep_push(w->arena, &w->uses);
 	*u = (struct ep_use){.what = what, .n = 1};
 	return 1;
-}
-
-unsigned ep_w_len_min(const struct ep_walk *w)
-{
-	return (w->p.alen == 4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr)) +
-	       sizeof(struct tcphdr);
-}
-
-unsigned ep_w_len_max(const struct ep_walk *w)
-{
-	return w->p.in && w->p.in->mtu && w->p.in->mtu < 65535 ? w->p.in->mtu : 65535;
 }
 
 /* ---- the answer ---- */

@@ -205,9 +205,6 @@ struct ep_val ep_w_unknown_val(struct ep_walk *w, const char *what, unsigned bit
 const char *ep_w_elsewhere(struct ep_walk *w);
 /* Counts the run's uses of something: 1 for the first. */
 unsigned ep_w_use(struct ep_walk *w, const void *what);
-/* Bytes that a SYN may have, from its IP header on: skb->len of a first packet. */
-unsigned ep_w_len_min(const struct ep_walk *w);
-unsigned ep_w_len_max(const struct ep_walk *w);
 
 /* ---- the answer ---- */
 

@@ -4,6 +4,7 @@
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
 
+#include "walk/bytes.h"
 #include "walk/civil.h"
 #include "walk/nft.h"
 
@@ -26,7 +27,7 @@ static enum ep_nft_next load_cpu(struct ep_nft_vm *vm, const struct ep_expr *e, 
 
 	if (cpus == 1)
 		return ep_nft_stored(vm, e, ep_reg_u32(&vm->regs, dreg, 0));
-	v = ep_w_unknown_val(w, CPU, 32);
+	v = ep_w_field(w, CPU, 32, 0);
 	if (cpus)
 		w->vars.v[v.var].dom = ep_iv_and(w->arena, w->vars.v[v.var].dom,
 						 ep_iv_range(w->arena, 0, cpus - 1));
@@ -77,10 +78,7 @@ enum ep_nft_next ep_nft_load_counter(struct ep_nft_vm *vm, const struct ep_expr 
 	n = 0;
 	if (!ep_reg_const(&vm->regs, dreg, &n, sizeof(n)))
 		return ep_nft_bad(vm, e);
-	len = ep_w_unknown_val(vm->w, "packet length", 16);
-	vm->w->vars.v[len.var].dom =
-		ep_iv_and(vm->w->arena, vm->w->vars.v[len.var].dom,
-			  ep_iv_range(vm->w->arena, ep_w_len_min(vm->w), 65535));
+	len = ep_pkt_len(vm->w);
 	b = ep_reg(&vm->regs, dreg, sizeof(n));
 	b[0] = ep_byte_of(&len, 2, 1); /* the low byte comes first in host order */
 	b[1] = ep_byte_of(&len, 2, 0);

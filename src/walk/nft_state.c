@@ -7,6 +7,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
+#include "walk/bytes.h"
 #include "walk/nft.h"
 
 #define NSEC_PER_SEC  1000000000ull
@@ -52,11 +53,12 @@ static bool limit_lets(const struct state *s)
 
 	if (!bytes && !cost)
 		return !over;
-	if (bytes && rate + burst < ep_w_len_min(w))
+	/* less than any packet has */
+	if (bytes && rate + burst < ep_pkt_net_len(w) + 20)
 		return over;
 	if (!bytes && n > (burst ? burst : 1) && cost > NSEC_PER_MSEC)
 		return over;
-	if (s->fresh && (!bytes || (rate + burst) / n >= ep_w_len_max(w)))
+	if (s->fresh && (!bytes || (rate + burst) / n >= 0xffff))
 		return !over;
 	name = ep_w_sprintf(w, "limit rate %llu%s/%s of %s", (unsigned long long)rate,
 			    bytes ? " bytes" : "", unit_of(seconds), s->of);
@@ -75,17 +77,10 @@ static bool quota_lets(const struct state *s)
 	uint64_t left = used < bytes ? bytes - used : 0;
 	struct ep_walk *w = s->vm->w;
 	unsigned n = ep_w_use(w, s->e);
-	const char *name = ep_w_sprintf(w, "quota of %s: %llu of %llu bytes used", s->of,
-					(unsigned long long)used, (unsigned long long)bytes);
 
-	ep_w_now(w, "%s", name);
-	left /= n;
-	if (left < ep_w_len_min(w))
-		return over;
-	if (left >= ep_w_len_max(w))
-		return !over;
-	return ep_w_state(w, ep_w_sprintf(w, "%s, and packet %u fits", name, n),
-			  ep_w_sprintf(w, "%s, and packet %u is too long", name, n)) != over;
+	ep_w_now(w, "quota of %s: %llu of %llu bytes used", s->of, (unsigned long long)used,
+		 (unsigned long long)bytes);
+	return ep_pkt_fits(w, left / n) != over;
 }
 
 /* ---- ct count ---- */

@@ -18,6 +18,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "walk/bytes.h"
 #include "walk/xt.h"
 
 static bool has_ct(const struct ep_walk *w)
@@ -172,7 +173,7 @@ bool ep_xt_connbytes(struct ep_xt_and *a, const struct ep_xt_in *in)
 	if (!has_ct(a->w))
 		return false;
 	if (i->what != XT_CONNBYTES_PKTS && i->direction != XT_CONNBYTES_DIR_REPLY)
-		v = ep_w_unknown_val(a->w, "packet length", 16);
+		v = ep_pkt_len(a->w);
 	return need_count(a, i, &v);
 }
 

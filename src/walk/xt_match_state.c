@@ -12,6 +12,7 @@
 #include <linux/netfilter/xt_nfacct.h>
 #include <linux/netfilter/xt_quota.h>
 
+#include "walk/bytes.h"
 #include "walk/jhash.h"
 #include "walk/xt.h"
 
@@ -47,7 +48,7 @@ bool ep_xt_quota(struct ep_xt_and *a, const struct ep_xt_in *in)
 	bool invert = i->flags & XT_QUOTA_INVERT;
 	const char *whose;
 
-	if (i->quota < ep_w_len_min(a->w))
+	if (i->quota < ep_pkt_net_len(a->w) + 20u) /* less than any packet has */
 		return invert;
 	whose = ep_xt_whose(a, in);
 	return ep_xt_need_state(a, !invert, ep_w_sprintf(a->w, "%s not used up", whose),
@@ -104,11 +105,7 @@ bool ep_xt_nfacct(struct ep_xt_and *a, const struct ep_xt_in *in)
 	ep_w_now(w, "accounting object %s: %llu of %llu bytes", name,
 		 (unsigned long long)acct->bytes, (unsigned long long)acct->quota);
 	left = acct->bytes < acct->quota ? (acct->quota - acct->bytes) / n : 0;
-	if (left < ep_w_len_min(w) || left >= ep_w_len_max(w))
-		return left < ep_w_len_min(w);
-	return ep_xt_need_state(
-		a, false, ep_w_sprintf(w, "the packet fits into accounting object %s", name),
-		ep_w_sprintf(w, "the packet is too long for accounting object %s", name));
+	return !ep_pkt_fits(w, left);
 }
 
 /* xt_cluster_hash(): of the connection's original source, of which it takes 32 bits for IPv6 as well.

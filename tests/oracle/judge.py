@@ -20,7 +20,7 @@ _ALLOWED = {
 # Features that may leave an answer open, and how the reason must name what it depends on. The other
 # tags only say that several outcomes can be right, or nothing ("jhash", "ipset": both can be known).
 _EXCUSES = {
-    "symhash": r"hash", "cpu": r"CPU",
+    "symhash": r"hash",
     "tproxy": r"TPROXY|tproxy",
     "exotic": r"ct key|expiration|conntrack",
 }

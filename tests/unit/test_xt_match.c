@@ -111,7 +111,7 @@ static const struct {
 		{'n', "-m helper --helper ftp -j ACCEPT"},
 		{'y',
 		 "-m connbytes --connbytes 0:1000 --connbytes-mode packets --connbytes-dir both -j ACCEPT"},
-		{'u',
+		{'n',
 		 "-m connbytes ! --connbytes 10:1000 --connbytes-mode bytes --connbytes-dir original "
 		 "-j ACCEPT"},
 		{'y', "-m connlabel --label \"3\" --set -j ACCEPT"},
