@@ -5,6 +5,7 @@ import ipaddress
 import re
 
 import syn
+from topology import TOS
 
 # verdict of edgepath -> what the wire may have shown
 _ALLOWED = {
@@ -139,7 +140,7 @@ def judge(run, probe, seen, tags, inodes, opened=False, deaf=False):
             return Judgement("no outcome holds for this source")
     if not outcomes:
         return Judgement("no outcome at all")
-    outcomes = [o for o in outcomes if syn.possible(o, probe.get("origin", "external"), ":" in probe["dst"])]
+    outcomes = [o for o in outcomes if syn.possible(o, probe.get("origin", "external"), ":" in probe["dst"], TOS)]
     unknown = [o.get("reason") for o in outcomes if o.get("verdict") == "unknown"]
     if not outcomes:
         return Judgement("no outcome holds for the SYN of this kernel")

@@ -3,11 +3,9 @@
 
 import re
 
-from topology import TOS
-
 # By the name that edgepath gives a field: its value, or a pair for IPv4 and IPv6.
 _FIELDS = {
-    "packet length": (60, 80), "tcp doff": 10, "ip6 payload length": 40, "ip tos": TOS, "ip6 traffic class": TOS,
+    "packet length": (60, 80), "tcp doff": 10, "ip6 payload length": 40, "ip tos": None, "ip6 traffic class": None,
     "ip ttl": 64, "ip6 hoplimit": 64, "tcp ecn flags": 0, "tcp window scale": None,
     "uid of the sending socket": 0, "gid of the sending socket": 0,
     "net_cls class of the sending socket": 0, "mark of the sending socket": 0,
@@ -26,7 +24,7 @@ def _in_set(value, text):
     return None if "…" in text else False
 
 
-def holds(words, origin="external", v6=False):
+def holds(words, origin="external", v6=False, tos=0):
     """True, False, or None if the words are about something that this does not know."""
     option = re.fullmatch(r"the SYN has (no )?TCP option (.+)", words)
     if option:
@@ -34,14 +32,19 @@ def holds(words, origin="external", v6=False):
         return there != bool(option[1])
     if words == "osf name unknown":
         return True
+    spelt = re.fullmatch(r'the packet\'s open fields (do not )?spell "(.{4,})"', words)
+    if spelt:  # of four bytes and more it would be a wonder
+        return bool(spelt[1])
     mss = re.fullmatch(r"tcp mss (!= )?([\d, -]+)", words)
     if mss and origin == "external":
         inside = any(_in_set(v, mss[2]) for v in (1460, 1440))
         return inside != bool(mss[1])
     m = re.fullmatch(r"(.+?)(?: after (\d+) hops)? (!= )?([\d, x a-f-]+…?)", words)
-    if not m or _FIELDS.get(m[1]) is None:
+    value = _FIELDS.get(m[1]) if m else None
+    if m and m[1] in ("ip tos", "ip6 traffic class"):
+        value = tos
+    if value is None:
         return None
-    value = _FIELDS[m[1]]
     inside = _in_set((value[v6] if isinstance(value, tuple) else value) - int(m[2] or 0), m[4])
     return None if inside is None else inside != bool(m[3])
 
@@ -57,6 +60,6 @@ def about_syn(words):
         words.startswith(tuple(_FIELDS))
 
 
-def possible(outcome, origin="external", v6=False):
+def possible(outcome, origin="external", v6=False, tos=0):
     """Whether the outcome may be this kernel's, by its state."""
-    return all(holds(w, origin, v6) is not False for w in outcome.get("state") or ())
+    return all(holds(w, origin, v6, tos) is not False for w in outcome.get("state") or ())
