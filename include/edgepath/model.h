@@ -39,6 +39,7 @@ struct ep_link {
 	uint64_t peer_netns;   /* inode of the peer's namespace; 0 unknown; own inode if the same */
 	uint32_t vrf_table;    /* for kind "vrf" */
 	uint32_t xdp_prog;     /* id of the attached XDP program, 0 if none */
+	uint32_t xdp_second;   /* that of a second one, in another mode: beside an offloaded one */
 	/* per-interface sysctls, read where the netns is entered; -1 unknown */
 	int forwarding4, forwarding6, rp_filter, route_localnet, accept_local, src_valid_mark;
 	int force_forwarding6; /* Linux 6.17 */
@@ -491,8 +492,9 @@ struct ep_container {
 	const char *compose_project, *compose_service; /* NULL if none */
 	struct ep_pod pod;
 	bool running;
-	int pid;        /* of its first process, 0 if unknown */
-	uint64_t netns; /* inode, 0 if unknown */
+	int pid;         /* of its first process, 0 if unknown */
+	uint64_t netns;  /* inode, 0 if unknown */
+	uint64_t cgroup; /* struct ep_cgroup.id of its first process; 0 if unknown */
 	EP_VEC(struct ep_container_addr) addrs;
 	EP_VEC(struct ep_published) published;
 };

@@ -176,14 +176,13 @@ static int add(struct tree *t, int fd)
 	return read_programs(t, c, fd);
 }
 
-/* Of the process that holds the socket, where the socket's own could not be told. */
-static int open_of_proc(const struct tree *t, const struct ep_listener *l)
+static int open_of_proc(const struct tree *t, int pid)
 {
 	char path[32], *text, *line, *end;
 
-	if (!l->procs.n)
+	if (!pid)
 		return -1;
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", l->procs.v[0]->pid);
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
 	if (ep_read_file(t->s->arena, path, 1 << 16, &text, NULL))
 		return -1;
 	line = !strncmp(text, "0::/", 4) ? text : strstr(text, "\n0::/");
@@ -203,8 +202,8 @@ static int add_of_listener(struct tree *t, struct ep_listener *l)
 	if (l->cgroup && ep_cgroup_find(t->s, l->cgroup))
 		return 0;
 	fd = l->cgroup ? open_by_id(t, l->cgroup) : -1;
-	if (fd < 0) /* not told, or removed while its sockets live on */
-		fd = open_of_proc(t, l);
+	if (fd < 0) /* not told, or removed while its sockets live on: that of who holds it */
+		fd = open_of_proc(t, l->procs.n ? l->procs.v[0]->pid : 0);
 	if (fd < 0)
 		return l->procs.n ? -ESTALE : 0;
 	l->cgroup = fstat(fd, &st) ? 0 : st.st_ino;
@@ -213,7 +212,20 @@ static int add_of_listener(struct tree *t, struct ep_listener *l)
 	return r;
 }
 
-void ep_collect_cgroups(struct ep_snapshot *s)
+static int add_of_container(struct tree *t, struct ep_container *c)
+{
+	int fd = open_of_proc(t, c->pid), r;
+	struct stat st;
+
+	if (fd < 0)
+		return 0;
+	c->cgroup = fstat(fd, &st) ? 0 : st.st_ino;
+	r = add(t, fd);
+	close(fd);
+	return r;
+}
+
+int ep_collect_cgroups(struct ep_snapshot *s)
 {
 	struct tree t = {.s = s, .fd = -1, .bpf = {.arena = s->arena}};
 	int r = 0;
@@ -223,12 +235,17 @@ void ep_collect_cgroups(struct ep_snapshot *s)
 		ep_each(l, &s->listeners)
 			l->cgroup = 0;
 		ep_source_set(s, "cgroups", EP_COMPLETE, NULL);
-		return;
+		return 0;
 	}
 	t.fd = open(t.mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	r = t.fd < 0 ? -errno : add(&t, t.fd);
 	ep_each(l, &s->listeners) {
 		int e = t.fd < 0 ? 0 : add_of_listener(&t, l);
+
+		r = r ? r : e;
+	}
+	ep_each(c, &s->containers) {
+		int e = t.fd < 0 ? 0 : add_of_container(&t, *c);
 
 		r = r ? r : e;
 	}
@@ -241,4 +258,5 @@ void ep_collect_cgroups(struct ep_snapshot *s)
 					 strerror(-r)));
 	else
 		ep_source_set(s, "cgroups", EP_COMPLETE, NULL);
+	return r;
 }

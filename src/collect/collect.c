@@ -161,6 +161,7 @@ static void read_at_once(struct ep_snapshot *s)
 		ep_collect_netns,
 		ep_collect_sockets,
 		ep_collect_containers,
+		ep_collect_cgroups,
 	};
 
 	read_host_facts(s);

@@ -335,9 +335,12 @@ static void ipvs_hooks(struct dump *d)
 
 static void xdp_hooks(struct dump *d)
 {
-	ep_each(l, &d->ns->links)
+	ep_each(l, &d->ns->links) {
 		if (l->xdp_prog)
 			add_prog(d, "xdp", l->ifindex, l->xdp_prog);
+		if (l->xdp_second)
+			add_prog(d, "xdp", l->ifindex, l->xdp_second);
+	}
 }
 
 int ep_collect_hooks(struct ep_snapshot *s, struct ep_netns *ns)

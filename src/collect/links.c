@@ -84,19 +84,36 @@ static int parse_af_spec(const struct ep_nla *spec, struct ep_link *l)
 	return r;
 }
 
+/* One program, or one for each mode: a device that runs one by itself may have another besides. */
 static int parse_xdp(const struct ep_nla *xdp, struct ep_link *l)
 {
-	static const struct ep_nla_policy policy[IFLA_XDP_PROG_ID + 1] = {[IFLA_XDP_PROG_ID] =
-										  EP_NLA_NUM(4)};
-	struct ep_nla tb[IFLA_XDP_PROG_ID + 1];
+	static const uint16_t modes[] = {IFLA_XDP_HW_PROG_ID, IFLA_XDP_DRV_PROG_ID,
+					 IFLA_XDP_SKB_PROG_ID};
+	static const struct ep_nla_policy policy[IFLA_XDP_HW_PROG_ID + 1] = {
+		[IFLA_XDP_PROG_ID] = EP_NLA_NUM(4),
+		[IFLA_XDP_DRV_PROG_ID] = EP_NLA_NUM(4),
+		[IFLA_XDP_SKB_PROG_ID] = EP_NLA_NUM(4),
+		[IFLA_XDP_HW_PROG_ID] = EP_NLA_NUM(4)};
+	struct ep_nla tb[IFLA_XDP_HW_PROG_ID + 1];
 	int r;
 
 	if (!xdp->data)
 		return 0;
-	r = ep_nla_table(xdp->data, xdp->len, policy, IFLA_XDP_PROG_ID + 1, tb);
-	if (!r)
-		l->xdp_prog = ep_rtnl_u32(&tb[IFLA_XDP_PROG_ID], 0);
-	return r;
+	r = ep_nla_table(xdp->data, xdp->len, policy, IFLA_XDP_HW_PROG_ID + 1, tb);
+	if (r)
+		return r;
+	l->xdp_prog = ep_rtnl_u32(&tb[IFLA_XDP_PROG_ID], 0);
+	for (size_t i = 0; i < EP_ARRAY_SIZE(modes); i++) {
+		uint32_t id = ep_rtnl_u32(&tb[modes[i]], 0);
+
+		if (!id || id == l->xdp_prog)
+			continue;
+		if (l->xdp_prog)
+			l->xdp_second = id;
+		else
+			l->xdp_prog = id;
+	}
+	return 0;
 }
 
 int ep_rtnl_link(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh,

@@ -86,8 +86,9 @@ const char *ep_cgroup_pick(struct ep_arena *a, const char *text);
 /* systemd's unit of a /proc/PID/cgroup text; NULL if none. */
 const char *ep_cgroup_unit(struct ep_arena *a, const char *text);
 
-/* cgroup_bpf.c: the cgroups of all listeners and the root, with their programs. Reports "cgroups". */
-void ep_collect_cgroups(struct ep_snapshot *s);
+/* cgroup_bpf.c: cgroups of all listeners and containers, and the root, with their programs. Reports
+ * "cgroups". */
+int ep_collect_cgroups(struct ep_snapshot *s);
 
 /* ---- containers ---- */
 

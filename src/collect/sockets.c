@@ -143,6 +143,5 @@ int ep_collect_sockets(struct ep_snapshot *s)
 		r = ep_collect_sockets_diag(s, ep_sprintf(tmp, "BPF refused: %s; ", reason));
 	}
 	ep_arena_free(tmp);
-	ep_collect_cgroups(s);
 	return r;
 }

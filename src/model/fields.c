@@ -42,9 +42,9 @@ REC(rec_link, link_t_, F(U32, link_t_, ifindex), F(STR, link_t_, name), F(STR, l
     F(U32, link_t_, flags), F(U16, link_t_, type), F(U32, link_t_, master),
     F(STR, link_t_, master_kind), F(U32, link_t_, group), F(U32, link_t_, mtu),
     FSIZE(FIXED, link_t_, mac), F(U32, link_t_, peer_ifindex), F(U64, link_t_, peer_netns),
-    F(U32, link_t_, vrf_table), F(U32, link_t_, xdp_prog), F(INT, link_t_, forwarding4),
-    F(INT, link_t_, forwarding6), F(INT, link_t_, rp_filter), F(INT, link_t_, route_localnet),
-    F(INT, link_t_, accept_local), F(INT, link_t_, src_valid_mark),
+    F(U32, link_t_, vrf_table), F(U32, link_t_, xdp_prog), F(U32, link_t_, xdp_second),
+    F(INT, link_t_, forwarding4), F(INT, link_t_, forwarding6), F(INT, link_t_, rp_filter),
+    F(INT, link_t_, route_localnet), F(INT, link_t_, accept_local), F(INT, link_t_, src_valid_mark),
     F(INT, link_t_, force_forwarding6), F(INT, link_t_, send_redirects), F(INT, link_t_, proxy_arp),
     F(INT, link_t_, arp_ignore), F(INT, link_t_, proxy_ndp), F(U32, link_t_, mode),
     F(U16, link_t_, vlan_id), F(U16, link_t_, vlan_proto), F(BOOL, link_t_, vlan_filtering),
@@ -223,7 +223,7 @@ REC(rec_container, container_t, F(STR, container_t, runtime), F(STR, container_t
     F(STR, container_t, name), F(STR, container_t, image), F(STR, container_t, compose_project),
     F(STR, container_t, compose_service), FREC(REC, container_t, pod, rec_pod),
     F(BOOL, container_t, running), F(INT, container_t, pid), F(U64, container_t, netns),
-    FREC(VEC, container_t, addrs, rec_container_addr),
+    F(U64, container_t, cgroup), FREC(VEC, container_t, addrs, rec_container_addr),
     FREC(VEC, container_t, published, rec_published));
 
 typedef struct ep_proxy_way way_t;

@@ -324,6 +324,15 @@ static void start_packet(struct ep_walk *w)
 	};
 }
 
+/* The control group of a container's processes: of those in one pod the first stands for all. */
+static uint64_t sender(const struct ep_walk *w)
+{
+	ep_each(c, &w->s->containers)
+		if (w->q->origin == EP_CONTAINER && (*c)->netns == w->q->netns && (*c)->cgroup)
+			return (*c)->cgroup;
+	return 0;
+}
+
 static void start_walk(struct ep_walk *w)
 {
 	w->ns = ep_netns_find(w->s, w->q->netns);
@@ -332,6 +341,7 @@ static void start_walk(struct ep_walk *w)
 		return;
 	}
 	if (ep_origin_sends(w->q->origin)) {
+		w->sender = sender(w);
 		ep_w_send(w);
 		return;
 	}

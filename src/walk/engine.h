@@ -133,7 +133,7 @@ struct ep_walk {
 	EP_VEC(struct ep_route_note) routes;
 	struct ep_route_note *route_note; /* the last lookup's, until the next; NULL: none */
 	bool route_open; /* the last lookup rests on an unknown: the kernel can't be asked for it */
-	uint64_t sender; /* cgroup of the process that sends: a proxy's; 0: any process */
+	uint64_t sender; /* cgroup of the process that sends: a proxy's, a container's; 0: any process */
 	unsigned hops;
 	EP_VEC(struct ep_edit) edits; /* bytes that rules wrote, oldest first */
 	unsigned lowered;             /* how often a router lowered the TTL */

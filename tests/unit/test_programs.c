@@ -108,6 +108,28 @@ static void programs_of_sockets(void **state)
 	assert_int_equal(only(x)->verdict, EP_DELIVERED);
 }
 
+static void programs_of_a_container(void **state)
+{
+	struct net_world *x = *state;
+	struct ep_container *c = ep_alloc(x->s->arena, sizeof(*c));
+	struct ep_query q = {.origin = EP_CONTAINER,
+			     .dst = net_addr("172.18.0.1"),
+			     .dport = 443,
+			     .netns = NET_C1};
+
+	program(x, "cgroup-connect6");
+	program(x, "cgroup-connect4");
+	*ep_push(x->s->arena, &x->s->containers) = c;
+	c->netns = NET_C1;
+	x->r = ep_walk(x->s, &q, NULL);
+	assert_int_equal(only(x)->verdict, EP_REFUSED);
+	ep_result_free(x->r);
+	c->cgroup = 102;
+	x->r = ep_walk(x->s, &q, NULL);
+	assert_int_equal(only(x)->verdict, EP_UNKNOWN);
+	assert_non_null(strstr(only(x)->reason, "may connect elsewhere"));
+}
+
 static void programs_that_pick(void **state)
 {
 	struct net_world *x = *state;
@@ -154,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(programs_of_sockets),
+		TEST(programs_of_a_container),
 		TEST(programs_that_pick),
 		TEST(programs_of_netfilter),
 	};
