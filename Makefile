@@ -3,6 +3,7 @@
 #   make              build/edgepath            make SAN=1        the same with ASan and UBSan, in build/san
 #   make run ARGS=…   install, build, run       make check        every test
 #   make demo         the outage, rebuilt       make oracle CASES=1000 [SEED=…]
+#   make corpus       real rulesets, and what of them is decided
 #   make bench        time and memory           make fuzz FUZZ_SECONDS=30
 #   make install      DESTDIR, PREFIX           make format       make clean
 #
@@ -79,11 +80,11 @@ fuzz_programs := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(fuzz_srcs))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all lib tests deps run demo check format oracle bench fuzz install clean FORCE
+.PHONY: all lib tests deps run demo check format oracle corpus bench fuzz install clean FORCE
 
 all: $(lib) $(program)
 lib: $(lib)
-tests: all $(unit_tests) $(OUT)/tests/snapshot $(if $(SAN),$(fuzz_drivers))
+tests: all $(unit_tests) $(OUT)/tests/snapshot $(OUT)/tests/coverage $(if $(SAN),$(fuzz_drivers))
 
 # Objects are rebuilt when the flags change, the library when a source file is added or removed.
 $(OUT)/.flags: FORCE
@@ -130,8 +131,9 @@ $(OUT)/tests/%.o: tests/fuzz/%.c $(OUT)/.flags | $(skeletons)
 unit_helpers := $(patsubst tests/unit/%.c,$(OUT)/tests/%.o,$(filter-out $(unit_srcs),$(wildcard tests/unit/*.c)))
 $(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(unit_helpers) $(lib)
 	$(call say,LINK,$@)$(link) -o $@ $< $(unit_helpers) $(lib) $(test_libs) $(pkg_libs)
-# Saves namespaces of a lab for the unit tests: tests/unit/data/snapshots/make.py.
-$(OUT)/tests/snapshot: tests/lib/snapshot.c $(lib) $(OUT)/.flags
+# snapshot saves namespaces of a lab for the unit tests (tests/unit/data/snapshots/make.py) and writes
+# texts of rules; coverage counts what the walk decides.
+$(OUT)/tests/snapshot $(OUT)/tests/coverage: $(OUT)/tests/%: tests/lib/%.c $(lib) $(OUT)/.flags
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(compile) $(ep_ldflags) $(LDFLAGS) -o $@ $< $(lib) $(pkg_libs)
 $(OUT)/tests/fuzz_%: $(OUT)/tests/fuzz_%.o $(OUT)/tests/driver.o $(lib)
@@ -175,6 +177,10 @@ CASES ?= 1000
 oracle: all
 	$(Q)EDGEPATH=$(ABSBUILD)/edgepath $(PYTHON) tests/oracle/oracle.py --cases $(CASES) \
 		$(if $(SEED),--seed $(SEED)) $(ARGS)
+
+corpus: tests
+	$(Q)EDGEPATH=$(ABSBUILD)/edgepath $(PYTHON) -B -m pytest -q -s -p no:cacheprovider -ra \
+		tests/lab/test_corpus.py tests/lab/test_rule_text.py $(ARGS)
 
 bench: all
 	$(Q)EDGEPATH=$(ABSBUILD)/edgepath $(PYTHON) tests/bench/bench.py $(ARGS)

@@ -339,6 +339,17 @@ static bool into_vrf(struct ep_walk *w)
 	return !ep_w_hook(w, NF_INET_PRE_ROUTING);
 }
 
+/*
+ * What comes in by a bridge came by a port of it, though a query may not say which: there br_netfilter
+ * showed it to the rules, and ip_rcv_core() takes away the socket that TPROXY gave it.
+ */
+static bool prerouted_by_port(const struct ep_walk *w)
+{
+	int call = w->p.alen == 4 ? w->ns->bridge_nf_call_ip : w->ns->bridge_nf_call_ip6;
+
+	return call == 1 && w->p.in->kind && !strcmp(w->p.in->kind, "bridge");
+}
+
 void ep_path_ip(struct ep_walk *w)
 {
 	if (w->hops == 1 && ep_fib_hopeless_source(w)) {
@@ -353,10 +364,15 @@ void ep_path_ip(struct ep_walk *w)
 	/* ip_sabotage_in(): not twice, but for a VRF's ports */
 	if (w->p.prerouted && !ep_fib_vrf(w->ns, w->p.in->ifindex)) {
 		w->p.prerouted = false;
+		w->p.tproxy = NULL;
 		after_prerouting(w);
 		return;
 	}
-	if (!ep_w_hook(w, NF_INET_PRE_ROUTING) && into_vrf(w))
+	if (ep_w_hook(w, NF_INET_PRE_ROUTING))
+		return;
+	if (prerouted_by_port(w))
+		w->p.tproxy = NULL;
+	if (into_vrf(w))
 		after_prerouting(w);
 }
 
