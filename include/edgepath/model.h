@@ -227,6 +227,12 @@ struct ep_nft_elem {
 	bool fresh;                   /* the walk's: this packet made it */
 };
 
+struct ep_nft_asked {
+	const uint8_t *key; /* of key_len bytes */
+	const struct ep_nft_elem
+		*elem; /* the one that has the key, else the catch-all one, or NULL */
+};
+
 struct ep_nft_set {
 	struct ep_nft_table *table;
 	const char *name;
@@ -241,6 +247,8 @@ struct ep_nft_set {
 	const struct ep_exprs *exprs; /* each new element gets these; NULL if none */
 	bool loaded;
 	EP_VEC(struct ep_nft_elem) elems;
+	/* Single elements, which a provider was asked for while loaded is false; never saved. */
+	EP_VEC(struct ep_nft_asked) asked;
 };
 
 struct ep_nft_obj {
@@ -627,6 +635,9 @@ struct ep_provider {
 			 struct ep_nft_chain *c);
 	int (*nft_set)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
 		       struct ep_nft_set *set);
+	/* one element instead of the whole set: *elem of a, whose key is given */
+	int (*nft_elem)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
+			const struct ep_nft_set *set, struct ep_nft_asked *a);
 	/* the ipset of that kernel index; adds to ns->ipsets */
 	int (*ipset)(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, uint16_t index);
 	/* the kernel's own routing decision; negative errno if it could not be asked */
@@ -671,6 +682,12 @@ int ep_netns_need(struct ep_snapshot *s, struct ep_netns *ns, unsigned need);
 /* Rules of a chain, elements of a set, on demand; 0 or negative errno. */
 int ep_nft_chain_need(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_chain *c);
 int ep_nft_set_need(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_set *set);
+/*
+ * The element of a set that has the key (of key_len bytes, padding zero), or the catch-all one, or NULL,
+ * without loading the set. Negative errno if that can't be told alone: then ep_nft_set_need().
+ */
+int ep_nft_elem_need(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_set *set,
+		     const uint8_t *key, const struct ep_nft_elem **ret);
 struct ep_ipset *ep_ipset_need(struct ep_snapshot *s, struct ep_netns *ns,
 			       uint16_t index); /* or NULL */
 /* What the kernel remembers, on demand; NULL if it could not be read. */

@@ -90,6 +90,13 @@ static int provide_set(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
 	return ep_collect_nft_set(s, ns, set);
 }
 
+static int provide_elem(void *ctx, struct ep_snapshot *s, struct ep_netns *ns,
+			const struct ep_nft_set *set, struct ep_nft_asked *a)
+{
+	(void)ctx;
+	return ep_collect_nft_elem(s, ns, set, a);
+}
+
 static int provide_ipset(void *ctx, struct ep_snapshot *s, struct ep_netns *ns, uint16_t index)
 {
 	(void)ctx;
@@ -198,6 +205,7 @@ int ep_collect_open(const char *netns, struct ep_collect **ret, struct ep_snapsh
 		.netns = provide_netns,
 		.nft_chain = provide_chain,
 		.nft_set = provide_set,
+		.nft_elem = provide_elem,
 		.ipset = provide_ipset,
 		.route = provide_route,
 		.recent = provide_recent,

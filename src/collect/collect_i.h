@@ -34,6 +34,9 @@ int ep_collect_nft(struct ep_snapshot *s,
 int ep_collect_nft_chain(struct ep_snapshot *s, struct ep_netns *ns,
 			 struct ep_nft_chain *c) EP_MUST;
 int ep_collect_nft_set(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_set *set) EP_MUST;
+/* Asks for one element (NFT_MSG_GETSETELEM without a dump), and for the catch-all one if there is none. */
+int ep_collect_nft_elem(struct ep_snapshot *s, struct ep_netns *ns, const struct ep_nft_set *set,
+			struct ep_nft_asked *a) EP_MUST;
 int ep_collect_nft_generation(struct ep_netns *ns, uint32_t *ret) EP_MUST;
 /* Decodes the payload of NFTA_RULE_EXPRESSIONS (also for the fuzzer); -EBADMSG if it is malformed. */
 int ep_nft_decode_exprs(struct ep_arena *a, const void *payload, size_t len,

@@ -7,7 +7,9 @@
 #include "collect/collect_i.h"
 #include "collect/nft.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -344,4 +346,65 @@ int ep_collect_nft_set(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft
 		ep_nft_join_intervals(s->arena, set, &es.raw);
 	ep_arena_free(es.tmp);
 	return r;
+}
+
+/* ---- one element ---- */
+
+/*
+ * The kernel finds the interval that a key is in, and sends its start; a set of intervals in halves
+ * never sends an end here. 0 with one element in es->raw, -ENOENT, or another negative errno.
+ */
+static int ask_elem(struct elems *es, int fd, const struct ep_nft_set *set, const uint8_t *key)
+{
+	char buf[EP_NL_REQ_SIZE];
+	struct nlmsghdr *req = ep_nl_nfnl(buf, NFNL_SUBSYS_NFTABLES, NFT_MSG_GETSETELEM, NLM_F_ACK,
+					  set->table->family);
+	struct nlattr *list, *elem, *at;
+	int r;
+
+	if (!ep_nl_put_str(req, NFTA_SET_ELEM_LIST_TABLE, set->table->name) ||
+	    !ep_nl_put_str(req, NFTA_SET_ELEM_LIST_SET, set->name))
+		return -ENAMETOOLONG;
+	list = mnl_attr_nest_start(req, NFTA_SET_ELEM_LIST_ELEMENTS);
+	elem = mnl_attr_nest_start(req, NFTA_LIST_ELEM);
+	if (key) {
+		at = mnl_attr_nest_start(req, NFTA_SET_ELEM_KEY);
+		mnl_attr_put(req, NFTA_DATA_VALUE, set->key_len, key);
+		mnl_attr_nest_end(req, at);
+	} else {
+		mnl_attr_put_u32(req, NFTA_SET_ELEM_FLAGS, htonl(NFT_SET_ELEM_CATCHALL));
+	}
+	mnl_attr_nest_end(req, elem);
+	mnl_attr_nest_end(req, list);
+	es->raw.n = 0;
+	r = ep_nl_request(fd, req, take_elems, es);
+	if (r == 0 && es->raw.n != 1)
+		r = es->raw.n ? -EBADMSG : -ENOENT; /* it expired on the way */
+	return r;
+}
+
+int ep_collect_nft_elem(struct ep_snapshot *s, struct ep_netns *ns, const struct ep_nft_set *set,
+			struct ep_nft_asked *a)
+{
+	struct elems es = {.a = s->arena, .set = (struct ep_nft_set *)set};
+	const uint8_t *keys[] = {a->key, NULL};
+	int r = -ENOENT;
+
+	es.tmp = ep_arena_new();
+	for (size_t i = 0; r == -ENOENT && i < EP_ARRAY_SIZE(keys); i++) {
+		int fd = ep_nl_open(ns, NETLINK_NETFILTER);
+
+		r = fd < 0 ? fd : ask_elem(&es, fd, set, keys[i]);
+		if (fd >= 0)
+			close(fd);
+		/* Before Linux 5.13 there are no catch-all elements. */
+		if (i && (r == -EINVAL || r == -EOPNOTSUPP))
+			r = -ENOENT;
+	}
+	if (r == 0 && !es.raw.v[0].interval_end)
+		a->elem = ep_memdup(s->arena, &es.raw.v[0].e, sizeof(es.raw.v[0].e));
+	else if (r == 0)
+		r = -EBADMSG;
+	ep_arena_free(es.tmp);
+	return r == -ENOENT ? 0 : r;
 }

@@ -116,6 +116,31 @@ int ep_nft_set_need(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_se
 	return 0;
 }
 
+int ep_nft_elem_need(struct ep_snapshot *s, struct ep_netns *ns, struct ep_nft_set *set,
+		     const uint8_t *key, const struct ep_nft_elem **ret)
+{
+	struct ep_nft_asked *a;
+	int r;
+
+	if (set->loaded || !s->provider || !s->provider->nft_elem)
+		return -ENODATA;
+	ep_each(it, &set->asked) {
+		if (!memcmp(it->key, key, set->key_len)) {
+			*ret = it->elem;
+			return 0;
+		}
+	}
+	a = ep_push(s->arena, &set->asked);
+	a->key = ep_memdup(s->arena, key, set->key_len);
+	r = s->provider->nft_elem(s->provider->ctx, s, ns, set, a);
+	if (r < 0) {
+		set->asked.n--;
+		return r;
+	}
+	*ret = a->elem;
+	return 0;
+}
+
 static struct ep_ipset *find_ipset(const struct ep_netns *ns, uint16_t index)
 {
 	ep_each(it, &ns->ipsets) {

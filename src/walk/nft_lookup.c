@@ -256,15 +256,42 @@ const struct ep_nft_elem *ep_nft_find_elem(struct ep_nft_vm *vm, const struct ep
 	return find(&l);
 }
 
-struct ep_nft_set *ep_nft_set_of(struct ep_nft_vm *vm, const struct ep_expr *e, const char *name)
+static struct ep_nft_set *named(struct ep_nft_vm *vm, const struct ep_expr *e, const char *name)
 {
 	struct ep_nft_set *set = name ? ep_nft_set_find(vm->chain->table, name) : NULL;
-	int r;
 
 	if (!set || set->key_len > EP_NFT_REGBYTES) {
 		ep_nft_bad(vm, e);
 		return NULL;
 	}
+	return set;
+}
+
+/*
+ * A key that is known whole needs no more than its own element of a named set that only its owner
+ * changes; anonymous sets are small, and are shown with their elements.
+ */
+static bool single(struct ep_nft_vm *vm, struct ep_nft_set *set, const struct ep_byte *key,
+		   const struct ep_nft_elem **ret)
+{
+	uint8_t off[16], len[16], bytes[EP_NFT_REGBYTES] = {0};
+	unsigned n = key_fields(set, off, len);
+
+	if (set->flags & (NFT_SET_ANONYMOUS | NFT_SET_TIMEOUT | NFT_SET_EVAL))
+		return false;
+	for (unsigned f = 0; f < n; f++)
+		if (!ep_bytes_const(key + off[f], len[f], bytes + off[f]))
+			return false;
+	return ep_nft_elem_need(vm->w->s, vm->w->ns, set, bytes, ret) == 0;
+}
+
+struct ep_nft_set *ep_nft_set_of(struct ep_nft_vm *vm, const struct ep_expr *e, const char *name)
+{
+	struct ep_nft_set *set = named(vm, e, name);
+	int r;
+
+	if (!set)
+		return NULL;
 	r = ep_nft_set_need(vm->w->s, vm->w->ns, set);
 	if (r) {
 		ep_nft_unknown(vm, ep_w_sprintf(vm->w, "elements of set %s could not be read: %s",
@@ -280,8 +307,8 @@ struct ep_nft_set *ep_nft_set_of(struct ep_nft_vm *vm, const struct ep_expr *e, 
 enum ep_nft_next ep_nft_eval_lookup(struct ep_nft_vm *vm, const struct ep_expr *e)
 {
 	bool inverse = ep_attr_num(e, NFTA_LOOKUP_FLAGS, 0) & NFT_LOOKUP_F_INV;
-	struct ep_nft_set *set = ep_nft_set_of(vm, e, ep_attr_str(e, NFTA_LOOKUP_SET));
-	const struct ep_nft_elem *el;
+	struct ep_nft_set *set = named(vm, e, ep_attr_str(e, NFTA_LOOKUP_SET));
+	const struct ep_nft_elem *el = NULL;
 	const struct ep_byte *key;
 
 	if (!set)
@@ -289,7 +316,12 @@ enum ep_nft_next ep_nft_eval_lookup(struct ep_nft_vm *vm, const struct ep_expr *
 	key = ep_reg(&vm->regs, ep_attr_num(e, NFTA_LOOKUP_SREG, ~0ull), set->key_len);
 	if (!key || !ep_bytes_defined(key, set->key_len))
 		return ep_nft_bad(vm, e);
-	el = ep_nft_find_elem(vm, set, key);
+	if (vm->w->touched.n || !single(vm, set, key, &el)) {
+		set = ep_nft_set_of(vm, e, set->name);
+		if (!set)
+			return EP_NFT_ENDED;
+		el = ep_nft_find_elem(vm, set, key);
+	}
 	if (vm->w->ended)
 		return EP_NFT_ENDED;
 	if (!el == !inverse || (el && !ep_nft_elem_lets(vm, set, el)))
