@@ -32,9 +32,9 @@ def holds(words, origin="external", v6=False, tos=0):
         return there != bool(option[1])
     if words == "osf name unknown":
         return True
-    spelt = re.fullmatch(r'the packet\'s open fields (do not )?spell "(.{4,})"', words)
+    spelt = re.fullmatch(r'the packet\'s open fields (do not )?spell "(.+)"', words)
     if spelt:  # of four bytes and more it would be a wonder
-        return bool(spelt[1])
+        return bool(spelt[1]) if len(re.sub(r"\|..\|", "x", spelt[2])) >= 4 else None
     mss = re.fullmatch(r"tcp mss (!= )?([\d, -]+)", words)
     if mss and origin == "external":
         inside = any(_in_set(v, mss[2]) for v in (1460, 1440))
