@@ -424,7 +424,7 @@ struct ep_acct { /* an accounting object that an xt nfacct match names */
 /* ---- programs and other hooks in the packet's way ---- */
 
 struct ep_hook {
-	const char *kind; /* "xdp", "tc-ingress", "sk_lookup", "netfilter-bpf", "ipvs" */
+	const char *kind; /* "xdp", "tc-ingress", "sk_lookup", "netfilter-bpf" */
 	uint32_t ifindex; /* 0: the whole namespace */
 	const char *name; /* program name, "" if unknown */
 	uint32_t prog_id;
@@ -476,6 +476,29 @@ typedef enum ep_bpf_call (*ep_bpf_caller)(void *ctx, int32_t imm);
  */
 bool ep_bpf_only_passes(const void *insns, size_t len, const struct ep_bpf_pass *pass,
 			ep_bpf_caller call, void *ctx);
+
+/* ---- IPVS (uapi linux/ip_vs.h): services that it balances, and their real servers ---- */
+
+struct ep_ipvs_dest {
+	struct ep_addr addr;
+	uint16_t port;   /* 0: the packet's own */
+	uint32_t method; /* IP_VS_CONN_F_MASQ, _LOCALNODE, _TUNNEL, _DROUTE */
+	uint32_t weight; /* 0: no new connections */
+	uint32_t u_thresh, l_thresh;
+	uint32_t active, inactive; /* connections, when it was read */
+};
+
+struct ep_ipvs_service {
+	uint8_t family;      /* AF_* */
+	uint16_t proto;      /* IPPROTO_*; 0 with a mark */
+	struct ep_addr addr; /* len 0 with a mark */
+	uint16_t port;       /* 0: all, or a mark */
+	uint32_t fwmark;     /* 0: by address */
+	const char *sched;   /* "rr", "wlc"… */
+	uint32_t flags;      /* IP_VS_SVC_F_* */
+	uint32_t netmask; /* of clients that stay together: IPv4 mask in network order, IPv6 length */
+	EP_VEC(struct ep_ipvs_dest) dests; /* in the kernel's order */
+};
 
 /* ---- sockets, processes, containers ---- */
 
@@ -562,7 +585,7 @@ enum ep_need {
 	EP_NEED_NFT =
 		1 << 2, /* tables, base and other chains (no rules), sets (no elements), objects */
 	EP_NEED_XT = 1 << 3,    /* legacy tables, whole */
-	EP_NEED_HOOKS = 1 << 4, /* XDP, tc, sk_lookup… */
+	EP_NEED_HOOKS = 1 << 4, /* XDP, tc, sk_lookup…; IPVS */
 	EP_NEED_ORDER = 1 << 5, /* the order of hook functions; none if the kernel does not tell */
 	/* not asked of provider.netns: marks in have that provider.conns was asked */
 	EP_NEED_CONNS = 1 << 30,
@@ -595,6 +618,9 @@ struct ep_netns {
 	EP_VEC(struct ep_hashlimit *) hashlimits;
 	EP_VEC(struct ep_acct *) accts;
 	struct ep_conns conns;
+	EP_VEC(struct ep_ipvs_service) ipvs;
+	const char *ipvs_unread; /* why its services could not be read; NULL if they were */
+	int ipvs_conntrack, ipvs_backup_only, ipvs_cache_bypass; /* net.ipv4.vs.*; -1 unknown */
 	struct ep_nft nft;
 	struct ep_xt xt;
 	int ip_forward;      /* net.ipv4.ip_forward: same as conf.all.forwarding; -1 unknown */

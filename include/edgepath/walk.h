@@ -70,6 +70,7 @@ enum ep_step_kind {
 	EP_STEP_ROUTE, /* a routing decision */
 	EP_STEP_HOP,   /* the packet entered a namespace */
 	EP_STEP_LOCAL, /* socket lookup */
+	EP_STEP_IPVS,  /* IPVS chose a server: table is the service, chain its scheduler */
 };
 
 struct ep_step {

@@ -44,7 +44,7 @@ static void forget(struct ep_netns *ns, unsigned need)
 	if (need & EP_NEED_XT)
 		ns->xt.tables.n = 0;
 	if (need & EP_NEED_HOOKS)
-		ns->hooks.n = 0;
+		ns->hooks.n = ns->ipvs.n = 0;
 	if (need & EP_NEED_ORDER)
 		ns->hook_fns.n = 0;
 }

@@ -21,6 +21,8 @@ int ep_route_ask(struct ep_route_asker **asker, struct ep_snapshot *s, const str
 void ep_route_asker_close(struct ep_route_asker *k); /* takes NULL */
 /* hooks.c: XDP, tc, sk_lookup and netfilter BPF programs in the packet's way */
 int ep_collect_hooks(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
+/* ipvs.c: the services of IPVS, if it is loaded; ns->ipvs_unread says what went wrong. */
+void ep_collect_ipvs(struct ep_snapshot *s, struct ep_netns *ns);
 int ep_collect_hook_order(struct ep_snapshot *s, struct ep_netns *ns) EP_MUST;
 /* nfqueue.c: which programs listen on queues; says in ns->queues_known whether that could be read */
 void ep_collect_nfqueues(struct ep_snapshot *s, struct ep_netns *ns);

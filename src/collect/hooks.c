@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Programs that see packets before any rule or after all of them, choose sockets, or are hooks
- * themselves: XDP, tc and tcx, sk_lookup, netfilter's BPF programs; and the services of IPVS. */
+ * themselves: XDP, tc and tcx, sk_lookup, netfilter's BPF programs. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -259,78 +259,6 @@ static int netfilter_links(struct dump *d)
 	return 0;
 }
 
-/* ---- IPVS: /proc/net/ip_vs, whose services are not indented ---- */
-
-static const char *ipvs_address(struct ep_arena *a, const char *text, size_t len)
-{
-	char addr[64], buf[EP_ADDRSTR];
-	struct ep_addr parsed;
-	unsigned n, port;
-	int end = 0;
-
-	if (len >= sizeof(addr))
-		return NULL;
-	memcpy(addr, text, len);
-	addr[len] = 0;
-	if (sscanf(addr, "%8x:%4x%n", &n, &port, &end) == 2 && (size_t)end == len)
-		parsed = ep_addr_from_num(n, 4);
-	else if (addr[0] != '[' || !strchr(addr, ']') ||
-		 sscanf(strchr(addr, ']'), "]:%4x", &port) != 1)
-		return NULL;
-	else {
-		*strchr(addr, ']') = 0;
-		if (!ep_addr_parse(addr + 1, &parsed))
-			return NULL;
-	}
-	return ep_sprintf(a, "TCP %s", ep_addrport_str(&parsed, (uint16_t)port, buf));
-}
-
-/* "TCP  0A600001:01BB rr", "FWM  00000064 rr"; NULL if it is another protocol's, or none. */
-const char *ep_ipvs_service(struct ep_arena *a, const char *line, size_t len)
-{
-	size_t at = 4, n;
-	unsigned mark;
-
-	if (len < 5 || (memcmp(line, "TCP ", 4) && memcmp(line, "FWM ", 4)))
-		return NULL;
-	while (at < len && line[at] == ' ')
-		at++;
-	for (n = 0; at + n < len && line[at + n] != ' ';)
-		n++;
-	if (line[0] == 'T')
-		return ipvs_address(a, line + at, n);
-	return sscanf(ep_strndup(a, line + at, n), "%8x", &mark) == 1 ?
-		       ep_sprintf(a, "FWM %u", mark) :
-		       NULL;
-}
-
-static void ipvs_hooks(struct dump *d)
-{
-	const char *line, *end, *service;
-	size_t len;
-	unsigned n = 0;
-	char *text;
-	int back;
-
-	if (ep_ns_enter(d->ns, &back))
-		return;
-	if (ep_read_file(d->s->arena, "/proc/thread-self/net/ip_vs", 64 << 20, &text, &len))
-		text = NULL;
-	ep_ns_leave(back);
-	for (line = text; line && *line; line = *end ? end + 1 : end) {
-		end = strchrnul(line, '\n');
-		service = ep_ipvs_service(d->s->arena, line, (size_t)(end - line));
-		if (!service)
-			continue;
-		/* Takes what is for it and nothing else: the walk compares. */
-		add(d, "ipvs", 0, service, 0);
-		d->ns->hooks.v[d->ns->hooks.n - 1].may_take = false;
-		n++;
-	}
-	if (n)
-		add(d, "ipvs", 0, ep_sprintf(d->s->arena, "with %u services", n), 0);
-}
-
 /* ---- the collector ---- */
 
 static void xdp_hooks(struct dump *d)
@@ -352,9 +280,9 @@ int ep_collect_hooks(struct ep_snapshot *s, struct ep_netns *ns)
 		r = tc_hooks(&d);
 	if (r)
 		return r;
-	ipvs_hooks(&d);
 	ep_collect_nfqueues(s, ns);
 	xdp_hooks(&d);
+	ep_collect_ipvs(s, ns);
 	r = bpf_hooks(&d);
 	if (!r)
 		r = netfilter_links(&d);

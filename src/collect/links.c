@@ -288,6 +288,9 @@ static const struct {
 	size_t off;
 } sysctls[] = {
 	{"/proc/sys/net/ipv4/ip_forward", offsetof(struct ep_netns, ip_forward)},
+	{"/proc/sys/net/ipv4/vs/conntrack", offsetof(struct ep_netns, ipvs_conntrack)},
+	{"/proc/sys/net/ipv4/vs/backup_only", offsetof(struct ep_netns, ipvs_backup_only)},
+	{"/proc/sys/net/ipv4/vs/cache_bypass", offsetof(struct ep_netns, ipvs_cache_bypass)},
 	{"/proc/sys/net/ipv4/conf/all/rp_filter", offsetof(struct ep_netns, rp_filter_all)},
 	{"/proc/sys/net/ipv4/conf/all/route_localnet",
 	 offsetof(struct ep_netns, route_localnet_all)},

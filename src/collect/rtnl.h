@@ -30,9 +30,6 @@ int ep_rtnl_policy(struct ep_snapshot *s, struct ep_netns *ns, const struct nlms
 int ep_rtnl_neigh(struct ep_snapshot *s, struct ep_netns *ns, const struct nlmsghdr *nlh) EP_MUST;
 int ep_rtnl_neighs(struct ep_snapshot *s, struct ep_netns *ns, int fd) EP_MUST;
 
-/* hooks.c: the IPVS service that a line of /proc/net/ip_vs names ("TCP 10.96.0.1:443", "FWM 100"). */
-const char *ep_ipvs_service(struct ep_arena *a, const char *line, size_t len);
-
 /* A dump that a change has interrupted is begun anew, so often. */
 #define EP_RTNL_TRIES 8
 

@@ -103,6 +103,17 @@ static void at_senders(struct ep_check *c)
 			tell(c, &root->hooks.v[i], NULL);
 }
 
+static void unread_ipvs(struct ep_check *c, const struct ep_netns *ns)
+{
+	struct ep_finding *f;
+
+	if (!ns->ipvs_unread)
+		return;
+	f = ep_finding_new(c, "opaque-hook", EP_SEV_WARNING, NULL, NULL, NULL);
+	ep_finding_gist(c, f, "IPVS may balance packets, and its services could not be read");
+	ep_finding_evidence(c, f, "%s", ns->ipvs_unread);
+}
+
 void ep_find_opaque_hook(struct ep_check *c)
 {
 	struct ep_netns *ns = ep_netns_find(c->s, c->s->host_netns);
@@ -113,4 +124,5 @@ void ep_find_opaque_hook(struct ep_check *c)
 	ep_each(heard, &c->listeners)
 		at_sockets(c, heard->listener);
 	at_senders(c);
+	unread_ipvs(c, ns);
 }

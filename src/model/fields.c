@@ -251,6 +251,16 @@ typedef struct ep_nfqueue nfqueue_t;
 REC(rec_nfqueue, nfqueue_t, F(U16, nfqueue_t, num), F(U32, nfqueue_t, portid),
     F(STR, nfqueue_t, comm));
 
+typedef struct ep_ipvs_dest vsdest_t;
+REC(rec_ipvs_dest, vsdest_t, F(ADDR, vsdest_t, addr), F(U16, vsdest_t, port),
+    F(U32, vsdest_t, method), F(U32, vsdest_t, weight), F(U32, vsdest_t, u_thresh),
+    F(U32, vsdest_t, l_thresh), F(U32, vsdest_t, active), F(U32, vsdest_t, inactive));
+
+typedef struct ep_ipvs_service vs_t;
+REC(rec_ipvs, vs_t, F(U8, vs_t, family), F(U16, vs_t, proto), F(ADDR, vs_t, addr),
+    F(U16, vs_t, port), F(U32, vs_t, fwmark), F(STR, vs_t, sched), F(U32, vs_t, flags),
+    F(U32, vs_t, netmask), FREC(VEC, vs_t, dests, rec_ipvs_dest));
+
 typedef struct ep_netns netns_t;
 REC(rec_netns, netns_t, F(U64, netns_t, ino), F(STR, netns_t, name), F(INT, netns_t, pid),
     F(U32, netns_t, have), F(STR, netns_t, failed), FREC(VEC, netns_t, links, rec_link),
@@ -268,7 +278,9 @@ REC(rec_netns, netns_t, F(U64, netns_t, ino), F(STR, netns_t, name), F(INT, netn
     F(INT, netns_t, tcp_l3mdev_accept), F(INT, netns_t, fwmark_reflect),
     F(INT, netns_t, proxy_arp_all), F(INT, netns_t, arp_ignore_all), F(INT, netns_t, proxy_ndp_all),
     F(INT, netns_t, tcp_loose), F(BOOL, netns_t, realms), F(BOOL, netns_t, queues_known),
-    FREC(VEC, netns_t, queues, rec_nfqueue));
+    FREC(VEC, netns_t, queues, rec_nfqueue), FREC(VEC, netns_t, ipvs, rec_ipvs),
+    F(STR, netns_t, ipvs_unread), F(INT, netns_t, ipvs_conntrack),
+    F(INT, netns_t, ipvs_backup_only), F(INT, netns_t, ipvs_cache_bypass));
 
 /* Containers before processes before listeners: later ones refer to earlier ones. */
 typedef struct ep_snapshot snapshot_t;

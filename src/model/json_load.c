@@ -294,6 +294,14 @@ static bool check(struct ep_loader *l, struct ep_snapshot *s)
 			h->kind = h->kind ? h->kind : "";
 			h->name = h->name ? h->name : "";
 		}
+		ep_each(v, &(*n)->ipvs) {
+			v->sched = v->sched ? v->sched : "";
+			if (!v->fwmark && !v->addr.len)
+				return ep_load_fail(l, "an IPVS service has no address");
+			ep_each(d, &v->dests)
+				if (!d->addr.len)
+					return ep_load_fail(l, "an IPVS server has no address");
+		}
 		ep_each(i, &(*n)->ipsets) {
 			(*i)->name = (*i)->name ? (*i)->name : "";
 			(*i)->type = (*i)->type ? (*i)->type : "";

@@ -41,6 +41,7 @@ struct ep_netns *ep_netns_add(struct ep_snapshot *s, uint64_t ino)
 		return ns;
 	ns = ep_alloc(s->arena, sizeof(*ns));
 	ns->ino = ino;
+	ns->ipvs_conntrack = ns->ipvs_backup_only = ns->ipvs_cache_bypass = -1;
 	ns->ip_forward = ns->forwarding6_all = ns->rp_filter_all = -1;
 	ns->route_localnet_all = ns->accept_local_all = -1;
 	ns->src_valid_mark_all = ns->send_redirects_all = -1;

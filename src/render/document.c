@@ -164,13 +164,16 @@ static void put_step(struct ctx *c, const struct ep_step *s)
 {
 	static const char *const kinds[] = {
 		[EP_STEP_RULE] = "rule", [EP_STEP_CHAIN] = "chain", [EP_STEP_ROUTE] = "route",
-		[EP_STEP_HOP] = "hop",   [EP_STEP_LOCAL] = "local",
+		[EP_STEP_HOP] = "hop",   [EP_STEP_LOCAL] = "local", [EP_STEP_IPVS] = "ipvs",
 	};
 
 	OBJECT(c, NULL);
 	STRING(c, "kind", kinds[s->kind]);
 	NUMBER(c, "netns", s->netns);
-	STRING(c, "hook", s->kind == EP_STEP_RULE || s->kind == EP_STEP_CHAIN ? s->hook : NULL);
+	STRING(c, "hook",
+	       s->kind == EP_STEP_RULE || s->kind == EP_STEP_CHAIN || s->kind == EP_STEP_IPVS ?
+		       s->hook :
+		       NULL);
 	if (s->family)
 		NUMBER(c, "priority", s->priority);
 	else

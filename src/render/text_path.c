@@ -271,9 +271,13 @@ static void add_other(struct ep_text *t, const struct ep_path_doc *d, const stru
 		[EP_STEP_ROUTE] = "route",
 		[EP_STEP_HOP] = "arrives",
 		[EP_STEP_LOCAL] = "socket",
+		[EP_STEP_IPVS] = "ipvs",
 	};
 	const char *action = ep_text_escape(t, s->action), *to = ep_text_escape(t, s->to);
 
+	if (s->kind == EP_STEP_IPVS)
+		action = ep_sprintf(t->a, "%s %s %s", ep_text_escape(t, s->table),
+				    ep_text_escape(t, s->chain), *to ? "to" : "to nobody");
 	if (strstr(action, to))
 		to = "";
 	add(t, l, words[s->kind], "",

@@ -74,6 +74,10 @@ struct ep_pkt {
 	bool broute;     /* a bridge's rule wants it routed by the port */
 	uint8_t pkttype; /* PACKET_HOST… as seen in the present namespace */
 	bool local_out;  /* sent by this host's process (socket known: uid unknown unless root) */
+	bool ipvs;       /* skb->ipvs_property: seen by IPVS, which takes it no more */
+	uint8_t ipvs_method; /* IP_VS_CONN_F_MASQ…, what it was for, before */
+	uint16_t ipvs_vport;
+	struct ep_addr ipvs_vaddr;
 	/* TPROXY chose a listener: deliver to it, whatever the destination */
 	const struct ep_listener *tproxy;
 	bool ack;     /* not the SYN but the ACK that ends the handshake: synproxy asks for it */

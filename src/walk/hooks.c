@@ -12,6 +12,7 @@
 #include <linux/netfilter_ipv4.h>
 #include <string.h>
 
+#include "walk/ipvs.h"
 #include "walk/link.h"
 #include "walk/names.h"
 #include "walk/path.h"
@@ -22,6 +23,7 @@ struct hook_fn {
 	const struct ep_xt_table *xt;
 	bool conntrack, nat; /* the two functions of conntrack itself */
 	bool br_nf;          /* br_netfilter's */
+	bool ipvs;
 };
 
 typedef EP_VEC(struct hook_fn) hook_fns;
@@ -131,6 +133,8 @@ static void gather(struct ep_walk *w, unsigned hooknum, hook_fns *fns, hook_fns 
 				*ep_push(w->arena, fns) = (struct hook_fn){
 					.priority = xt_priorities[i].priority, .xt = *t};
 	}
+	if (ep_ipvs_at_hook(w, hooknum, &priority))
+		*ep_push(w->arena, fns) = (struct hook_fn){.priority = priority, .ipvs = true};
 	if (hooknum == NF_INET_PRE_ROUTING || hooknum == NF_INET_LOCAL_OUT)
 		*ep_push(w->arena, fns) =
 			(struct hook_fn){.priority = NF_IP_PRI_CONNTRACK, .conntrack = true};
@@ -167,7 +171,7 @@ static const char *fn_name(struct ep_walk *w, const struct hook_fn *f)
 				    f->nft->table->name, f->nft->name);
 	if (f->xt)
 		return ep_w_sprintf(w, "legacy %s", f->xt->name);
-	return f->nat ? "nat" : f->br_nf ? "br_netfilter" : "conntrack";
+	return f->ipvs ? "IPVS" : f->nat ? "nat" : f->br_nf ? "br_netfilter" : "conntrack";
 }
 
 /* Its place among the functions that were listed for the hook; -1 if it is not there. */
@@ -236,6 +240,8 @@ static void sort_fns(struct ep_walk *w, hook_fns *f)
 
 static enum ep_ret run_fn(struct ep_walk *w, const struct hook_fn *f)
 {
+	if (f->ipvs)
+		return ep_ipvs_run(w);
 	return f->nft ? ep_nft_run(w, f->nft) : ep_xt_run(w, f->xt);
 }
 
@@ -290,6 +296,14 @@ static void end_dropped(struct ep_walk *w)
 		ep_w_end(w, EP_DROPPED, "dropped in %s", w->hook);
 }
 
+/* A packet that IPVS sends has no socket to be routed for again. */
+static bool reroute(struct ep_walk *w)
+{
+	if (w->p.ipvs && !w->out_route)
+		ep_w_end(w, EP_UNKNOWN, "rules of output route anew what IPVS sends");
+	return !w->ended && ep_w_reroute(w);
+}
+
 /*
  * A sent packet is routed anew by the function that changed it: NAT if the address is another, mangle
  * and chains of type route if address or mark are. Others may set a mark, and nothing follows.
@@ -303,8 +317,8 @@ static bool routed_anew(struct ep_walk *w, const struct hook_fn *f, const struct
 		return true;
 	if ((f->xt && !strcmp(f->xt->name, "mangle")) ||
 	    (f->nft && f->nft->type && !strcmp(f->nft->type, "route")))
-		return (!other && mark == w->p.mark) || ep_w_reroute(w);
-	return !f->nat || !other || ep_w_reroute(w);
+		return (!other && mark == w->p.mark) || reroute(w);
+	return !f->nat || !other || reroute(w);
 }
 
 static enum ep_ret run_one(struct ep_walk *w, const struct hook_fn *f, hook_fns *nats)

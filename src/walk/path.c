@@ -80,20 +80,6 @@ bool ep_path_enter(struct ep_walk *w)
 
 /* ---- what is not followed ---- */
 
-/* IPVS has its own table, by address and port or by mark; ep_hook.name says which (hooks.c). */
-bool ep_path_past_ipvs(struct ep_walk *w)
-{
-	char here[EP_ADDRSTR + 8], mark[32], to[EP_ADDRSTR];
-
-	snprintf(here, sizeof(here), "TCP %s", ep_addrport_str(&w->p.daddr, w->p.dport, to));
-	snprintf(mark, sizeof(mark), "FWM %u", w->p.mark);
-	ep_each(h, &w->ns->hooks)
-		if (!strcmp(h->kind, "ipvs") && (!strcmp(h->name, here) || !strcmp(h->name, mark)))
-			ep_w_end(w, EP_UNKNOWN, "IPVS balances %s: its backends are not followed",
-				 h->name);
-	return !w->ended;
-}
-
 /* ---- routing ---- */
 
 void ep_path_route_step(struct ep_walk *w, const struct ep_fib *f)
@@ -254,9 +240,9 @@ static void forward(struct ep_walk *w, const struct ep_fib *f)
 
 void ep_path_input(struct ep_walk *w, uint8_t type)
 {
-	if (ep_w_hook(w, NF_INET_LOCAL_IN) || !ep_path_past_ipvs(w))
+	if (ep_w_hook(w, NF_INET_LOCAL_IN))
 		return;
-	if (type == RTN_ANYCAST) /* tcp_v6_conn_request(), tcp_v6_send_reset() */
+	if (type == RTN_ANYCAST && !w->p.ipvs) /* tcp_v6_conn_request(), tcp_v6_send_reset() */
 		ep_w_end(w, EP_DROPPED, "an anycast address takes no TCP connections");
 	else
 		ep_w_deliver(w);

@@ -25,8 +25,6 @@ bool ep_path_program(struct ep_walk *w, const struct ep_hook *h, const char *wha
 void ep_path_ip(struct ep_walk *w);
 /* Does the device that it came by forward? */
 bool ep_path_forwarding(struct ep_walk *w);
-/* False if IPVS takes the packet. */
-bool ep_path_past_ipvs(struct ep_walk *w);
 /* The routing decision for w->p in w->ns, without a step. */
 void ep_path_lookup(struct ep_walk *w, bool output, struct ep_fib *ret);
 void ep_path_route_step(struct ep_walk *w, const struct ep_fib *f);

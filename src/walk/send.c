@@ -247,8 +247,7 @@ void ep_w_send_raw(struct ep_walk *w)
 	w->out_route = NULL;
 	w->p.out = f.type == RTN_UNICAST ? f.out : ep_link_by_name(w->ns, "lo");
 	ep_path_route_step(w, &f);
-	if (!ep_path_past_ipvs(w) || ep_w_hook(w, NF_INET_POST_ROUTING) ||
-	    !ep_path_egress_programs(w))
+	if (ep_w_hook(w, NF_INET_POST_ROUTING) || !ep_path_egress_programs(w))
 		return;
 	if (f.type == RTN_UNICAST)
 		ep_w_transmit(w, &f);

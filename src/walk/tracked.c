@@ -168,10 +168,7 @@ static int find_out(struct ep_walk *w)
 		return CT_ON;
 	if (!budget || w->ns->conntrack_count != 0)
 		return CT_MAYBE;
-	ep_each(h, &w->ns->hooks)
-		if (!strcmp(h->kind, "ipvs"))
-			return CT_MAYBE;
-	return CT_OFF;
+	return w->ns->ipvs.n ? CT_MAYBE : CT_OFF;
 }
 
 bool ep_w_tracked(struct ep_walk *w)

@@ -136,6 +136,7 @@ bool ep_xt_mac(struct ep_xt_and *a, const struct ep_xt_in *in);
 bool ep_xt_physdev(struct ep_xt_and *a, const struct ep_xt_in *in);
 bool ep_xt_pkttype(struct ep_xt_and *a, const struct ep_xt_in *in);
 bool ep_xt_devgroup(struct ep_xt_and *a, const struct ep_xt_in *in);
+bool ep_xt_ipvs(struct ep_xt_and *a, const struct ep_xt_in *in); /* ipvs.c */
 bool ep_xt_owner(struct ep_xt_and *a, const struct ep_xt_in *in);
 bool ep_xt_cgroup(struct ep_xt_and *a, const struct ep_xt_in *in);
 bool ep_xt_socket(struct ep_xt_and *a, const struct ep_xt_in *in);

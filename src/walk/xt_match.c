@@ -25,6 +25,7 @@
 #include <linux/netfilter/xt_mac.h>
 #include <linux/netfilter/xt_mark.h>
 #include <linux/netfilter/xt_multiport.h>
+#include <linux/netfilter/xt_ipvs.h>
 #include <linux/netfilter/xt_nfacct.h>
 #include <linux/netfilter/xt_osf.h>
 #include <linux/netfilter/xt_owner.h>
@@ -85,6 +86,7 @@ static const struct ep_xt_match_row match_rows[] = {
 	{"set", 3, 3, SIZE(xt_set_info_match_v3), ep_xt_set, NULL},
 	{"set", 4, 4, SIZE(xt_set_info_match_v4), ep_xt_set, NULL},
 	{"iprange", 1, 1, SIZE(xt_iprange_mtinfo), ep_xt_iprange, NULL},
+	{"ipvs", 0, 0, SIZE(xt_ipvs_mtinfo), ep_xt_ipvs, NULL},
 	{"owner", 1, 1, SIZE(xt_owner_match_info), ep_xt_owner, NULL},
 	{"physdev", 0, 0, SIZE(xt_physdev_info), ep_xt_physdev, NULL},
 	{"pkttype", 0, 0, SIZE(xt_pkttype_info), ep_xt_pkttype, NULL},
@@ -147,7 +149,6 @@ static const struct ep_xt_match_row match_rows[] = {
 	{"srh", 0, 1, 0, never, NULL},
 	/* what only the running kernel knows */
 	{"quota2", 0, 3, 0, NULL, "how many bytes came before"},
-	{"ipvs", 0, 0, 0, NULL, "IPVS"},
 	{"eui64", 0, 0, 0, NULL, "the client's MAC address"},
 	{"geoip", 0, 255, 0, NULL, "a table of countries"},
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Input: rtnetlink messages, one after the other, as the kernel sends them for dumps of links,
- * addresses, routes, policy rules and next hop objects; or lines of /proc/net/ip_vs.
+ * addresses, routes, policy rules and next hop objects.
  */
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -61,7 +61,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	ep_rtnl_expand(s->arena, ns, &nhs);
 	check(ns);
-	ep_ipvs_service(s->arena, (const char *)data, size);
 	ep_snapshot_free(s);
 	return 0;
 }

@@ -184,12 +184,6 @@ static void what_is_not_known(void **state)
 	h->kind = "tc-egress";
 	ends(x, "198.51.100.1", EP_REFUSED);
 	ends(x, "8.8.8.8", EP_UNKNOWN);
-	h->kind = "ipvs";
-	h->name = "TCP 198.51.100.1:80";
-	h->ifindex = 0;
-	ends(x, "198.51.100.1", EP_REFUSED);
-	h->name = "TCP 198.51.100.1:443";
-	ends(x, "198.51.100.1", EP_UNKNOWN);
 }
 
 static void proxy_is_followed(void **state)

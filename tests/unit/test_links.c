@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Links and addresses from rtnetlink messages; IPVS services from /proc/net/ip_vs. */
+/* Links and addresses from rtnetlink messages. */
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -192,36 +192,6 @@ static void malformed(void **state)
 	assert_int_equal(x->ns->addrs.n, 0);
 }
 
-static void ipvs_services(void **state)
-{
-	static const struct {
-		const char *line, *service;
-	} rows[] = {
-		{"TCP  0A600001:01BB rr ", "TCP 10.96.0.1:443"},
-		{"TCP  [2001:0db8:0000:0000:0000:0000:0000:0001]:0050 wrr", "TCP [2001:db8::1]:80"},
-		{"FWM  00000064 rr ", "FWM 100"},
-		{"UDP  0A600001:01BB rr ", NULL},
-		{"  -> AC120002:01BB      Masq    1      0          0", NULL},
-		{"IP Virtual Server version 1.2.1 (size=4096)", NULL},
-		{"Prot LocalAddress:Port Scheduler Flags", NULL},
-		{"TCP", NULL},
-		{"TCP  ", NULL},
-		{"TCP  0A600001 rr", NULL},
-		{"TCP  [2001:db8::1:0050 rr", NULL},
-		{"FWM  xyz rr", NULL},
-	};
-	struct world *x = *state;
-
-	for (size_t i = 0; i < EP_ARRAY_SIZE(rows); i++) {
-		const char *got = ep_ipvs_service(x->s->arena, rows[i].line, strlen(rows[i].line));
-
-		if (rows[i].service)
-			assert_string_equal(got, rows[i].service);
-		else
-			assert_null(got);
-	}
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -229,7 +199,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(links_of_a_kernel), TEST(addresses_of_a_kernel),
 		TEST(device_sysctls),    TEST(vrf_xdp_and_own_peer),
-		TEST(malformed),         TEST(ipvs_services),
+		TEST(malformed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,6 +155,7 @@ static struct ep_snapshot *build(void)
 	struct ep_cgroup *group = ep_alloc(a, sizeof(*group));
 	struct ep_listener *l;
 	struct ep_link *link = ep_push(a, &ns->links);
+	struct ep_ipvs_service *service;
 
 	s->hostname = "edge-01";
 	s->host_netns = ns->ino;
@@ -165,6 +166,11 @@ static struct ep_snapshot *build(void)
 				 .mac = {2, 0, 0, 0, 0, 1},
 				 .forwarding4 = -1};
 	ep_addr_parse("203.0.113.10", &ep_push(a, &ns->addrs)->addr);
+	service = ep_push(a, &ns->ipvs);
+	*service = (struct ep_ipvs_service){.family = 2, .proto = 6, .port = 80, .sched = "rr"};
+	ep_addr_parse("10.0.0.1", &service->addr);
+	*ep_push(a, &service->dests) = (struct ep_ipvs_dest){.port = 81, .method = 3, .weight = 9};
+	ep_addr_parse("10.0.0.2", &service->dests.v[0].addr);
 	ns->have = EP_NEED_LINKS | EP_NEED_NFT | EP_NEED_XT | EP_NEED_ORDER;
 	*ep_push(a, &ns->hook_fns) = (struct ep_hook_fn){.family = 2,
 							 .hook = 3,
@@ -228,6 +234,8 @@ static void test_round_trip(void **state)
 	assert_int_equal(t->netns.v[0]->ip_forward, -1);
 	assert_int_equal(t->netns.v[0]->hook_fns.v[0].priority, -100);
 	assert_int_equal(t->netns.v[0]->hook_fns.v[0].chain, 9);
+	assert_int_equal(t->netns.v[0]->ipvs.v[0].dests.v[0].weight, 9);
+	assert_int_equal(t->netns.v[0]->ipvs_conntrack, -1);
 	assert_string_equal(t->netns.v[0]->nft.tables.v[0]->chains.v[0]->rules.v[0].comment,
 			    "bad \xff utf-8");
 	assert_true(t->netns.v[0]->nft.tables.v[0]->handle == ~0ull);
@@ -258,6 +266,11 @@ static void test_refusals_name_the_place(void **state)
 		 "netns[0].links[0].ifindex: not a number"},
 		{"{\"schema\":\"edgepath.snapshot/1\",\"netns\":[{\"links\":[{}]}]}",
 		 "a link has no name"},
+		{"{\"schema\":\"edgepath.snapshot/1\",\"netns\":[{\"ipvs\":[{}]}]}",
+		 "an IPVS service has no address"},
+		{"{\"schema\":\"edgepath.snapshot/1\",\"netns\":[{\"ipvs\":[{\"fwmark\":1,"
+		 "\"dests\":[{}]}]}]}",
+		 "an IPVS server has no address"},
 		{"{\"schema\":\"edgepath.snapshot/1\",\"listeners\":[{\"procs\":[7]}]}",
 		 "listeners[0].procs: no process 7"},
 		{"{\"schema\":\"edgepath.snapshot/1\",\"procs\":[{\"container\":{\"runtime\":\"d\","

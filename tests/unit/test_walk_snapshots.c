@@ -26,6 +26,7 @@ static const struct snapshot {
 	{"hops", "hops", EP_NFT},
 	{"tproxy", "tproxy", EP_NFT},
 	{"limits", "limits", EP_NFT},
+	{"ipvs", "ipvs", EP_NFT},
 };
 
 /* ---- one outcome against one word of a case ---- */

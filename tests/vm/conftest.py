@@ -46,5 +46,8 @@ def pytest_collection_modifyitems(config, items):
         mark = item.get_closest_marker("kernels")
         if KERNEL in (mark.args if mark else ("bookworm",)):
             mine.append(item)
+    shard, _, shards = os.environ.get("LAB_SHARD", "").partition("/")
+    if shards:
+        mine = mine[int(shard) - 1::int(shards)]
     config.hook.pytest_deselected(items=[item for item in items if item not in mine])
     items[:] = mine

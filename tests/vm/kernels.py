@@ -151,7 +151,8 @@ def _drivers(modules):
     return [os.path.join(modules, path) for path in order]
 
 
-def _libraries(program):
+def libraries(program):
+    """Paths of the libraries that it is linked with."""
     done = subprocess.run(["ldd", program], capture_output=True, text=True)
     return re.findall(r"(/\S+) \(0x", done.stdout)
 
@@ -201,7 +202,7 @@ def _initrd(modules):
     cpio = _Cpio()
     for name in ("dev", "new", "bin"):
         cpio.directory(name)
-    for path, name in [(busybox, "bin/busybox")] + [(p, p[1:]) for p in _libraries(busybox)]:
+    for path, name in [(busybox, "bin/busybox")] + [(p, p[1:]) for p in libraries(busybox)]:
         with open(path, "rb") as f:
             cpio.file(name, f.read())
     for tool in _TOOLS:

@@ -16,7 +16,7 @@ from kernels import Unavailable
 # With all that they depend on.
 PACKAGES = ("dash", "bash", "coreutils", "util-linux", "mount", "grep", "sed", "tar", "findutils", "procps",
             "kmod", "python3", "python3-pytest", "python3-jsonschema", "iproute2", "nftables",
-            "iptables", "ipset", "ipvsadm", "conntrack", "libmnl0", "libjansson4", "libc-bin")
+            "iptables", "ipset", "ipvsadm", "conntrack", "libc-bin")
 BUSYBOX = ("busybox-static", "busybox")
 LEFT_OUT = re.compile(r"/usr/(share/(doc|man|locale|info|lintian|i18n|perl|bug)|include|games)/")
 

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs tests of this checkout under another kernel, in a virtual machine of their own.
 
-    tests/vm/run.py [--kernel bullseye|bookworm|trixie] [--timeout S] [--junit FILE]
+    tests/vm/run.py [--kernel bullseye|bookworm|trixie] [--timeout S] [--results DIR]
                     [--command 'SHELL COMMAND'] [PYTEST ARGUMENT...]
 
 Without arguments it runs tests/vm/test_*.py. Output and exit code are those of what ran; 77 if the
 machine cannot be had, with the reason on the last line. Paths are relative to the checkout.
---command runs something else, say tests/oracle/oracle.py.
+--command runs something else, say tests/oracle/oracle.py. Files that are left in /job/results there
+are put into the directory --results: junit.xml of pytest.
 
 The machine is qemu's, emulated (a /dev/kvm that is there may still not work): Debian's kernel of
 that release, and a root file system of the packages that are installed here. It has no network.
@@ -29,7 +30,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from kernels import SUITES, Unavailable, kernel  # noqa: E402
+from kernels import SUITES, Unavailable, kernel, libraries  # noqa: E402
 from rootfs import root_image  # noqa: E402
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -44,7 +45,7 @@ def job(path, command, env):
     """The checkout's tests, the program and the command, as one archive."""
     script = os.path.join(os.path.dirname(path), "command")
     with open(script, "w", encoding="utf-8") as f:
-        f.write("#!/bin/sh\ncd /job/src\n")
+        f.write("#!/bin/sh\ncd /job/src || exit 1\n")
         for name, value in env.items():
             f.write(f"export {name}={shlex.quote(value)}\n")
         f.write(command + "\n")
@@ -57,6 +58,8 @@ def job(path, command, env):
         for name in ("edgepath", "tests/snapshot"):
             if os.path.exists(os.path.join(BUILD, name)):
                 tar.add(os.path.join(BUILD, name), "src/build/" + name)
+        for path in libraries(os.path.join(BUILD, "edgepath")):
+            tar.add(os.path.realpath(path), "lib/" + os.path.basename(path))
 
 
 def arguments(where, root, disks, console, processors):
@@ -105,7 +108,7 @@ def results(path):
 
 
 def run(suite, command, timeout, env, processors):
-    """(exit code, output, JUnit report or None) of a shell command in the machine."""
+    """(exit code, output, {name: bytes} of the files it left) of a shell command in the machine."""
     below = os.path.join(BUILD, "vm")
     os.makedirs(below, exist_ok=True)
     with open(os.path.join(below, "lock"), "w", encoding="utf-8") as lock:
@@ -122,10 +125,10 @@ def run(suite, command, timeout, env, processors):
         found = results(disks["results"])
         output = found.get("output", b"").decode(errors="replace")
         if "code" in found:
-            return int(found["code"]), output, found.get("junit.xml")
+            return int(found["code"]), output, found
         with open(console, encoding="utf-8", errors="replace") as f:
             output += f.read()
-        return 1, f"{output}\n{trouble or 'the machine ended without a result'}\n", None
+        return 1, f"{output}\n{trouble or 'the machine ended without a result'}\n", {}
 
 
 def main():
@@ -133,7 +136,7 @@ def main():
     parser.add_argument("--kernel", default="bookworm", choices=SUITES)
     parser.add_argument("--timeout", type=int, default=600)
     parser.add_argument("--processors", type=int, default=min(os.cpu_count() or 1, 2))
-    parser.add_argument("--junit")
+    parser.add_argument("--results")
     parser.add_argument("--command")
     options, tests = parser.parse_known_args()
     # Ended by a signal, it still takes the machine down.
@@ -141,20 +144,22 @@ def main():
     command = options.command or shlex.join([
         "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-ra", "--junitxml",
         "/job/results/junit.xml", *(tests or ["tests/vm"])])
-    env = {"EDGEPATH": "/job/src/build/edgepath", "EDGEPATH_VM": options.kernel}
+    env = {"EDGEPATH": "/job/src/build/edgepath", "LD_LIBRARY_PATH": "/job/lib",
+           "EDGEPATH_VM": options.kernel}
     env.update((name, os.environ[name]) for name in ("LAB_SHARD",) if name in os.environ)
     start = time.monotonic()
     try:
-        code, output, junit = run(options.kernel, command, options.timeout, env,
+        code, output, files = run(options.kernel, command, options.timeout, env,
                                   options.processors)
     except Unavailable as e:
         print(e)
         return SKIP
     sys.stdout.write(output)
     print(f"({options.kernel}: {time.monotonic() - start:.0f} s)")
-    if options.junit and junit:
-        with open(options.junit, "wb") as f:
-            f.write(junit)
+    for name, data in files.items() if options.results else ():
+        os.makedirs(options.results, exist_ok=True)
+        with open(os.path.join(options.results, name), "wb") as f:
+            f.write(data)
     return code
 
 

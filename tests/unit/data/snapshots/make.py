@@ -381,6 +381,62 @@ def limits(lab):
     both(lab, "host", LIMITS_NFT, "nft")
 
 
+IPVS = """-A -t $Host:443 -s wrr
+-a -t $Host:443 -r $C1:8443 -m -w 3
+-a -t $Host:443 -r $C2:8080 -m -w 1
+-A -t $Host:80 -s rr
+-a -t $Host:80 -r $Host:8080 -m
+-A -t $Host:81 -s rr -p 60
+-a -t $Host:81 -r $C1:81 -g
+-A -t $Host:82 -s rr
+-A -t $Host:8444 -s sh -b sh-port
+-a -t $Host:8444 -r $C1:8443 -m -w 2
+-a -t $Host:8444 -r $C2:8080 -m -w 3
+-A -t $Host:8446 -s lc
+-a -t $Host:8446 -r $C1:8443 -m
+-A -t $Host:8447 -s fo
+-a -t $Host:8447 -r $C1:8443 -m -w 1
+-a -t $Host:8447 -r $C2:8080 -m -w 2
+-A -f 7$six -s rr
+-a -f 7$six -r $C2:8080 -m
+"""
+
+IPVS_NFT = """table $ip ipvs {
+chain pre {
+type filter hook prerouting priority mangle;
+$ip saddr $srcnet tcp dport { 443, 8445 } meta mark set 7
+}
+chain in {
+type filter hook input priority filter;
+tcp dport 8446 drop
+}
+chain forward {
+type filter hook forward priority filter;
+tcp dport 8443 drop
+}
+chain out {
+type filter hook output priority filter;
+tcp dport 8080 $ip saddr $src3 drop
+}
+}
+"""
+
+
+def ipvs(lab):
+    """Of a kernel that has IPVS: tests/vm/run.py --results DIR --command 'modprobe ip_vs &&
+    tests/unit/data/snapshots/make.py ipvs && cp tests/unit/data/snapshots/ipvs.json /job/results'"""
+    lab.listen("host", "::", [81, 82, 444, 8080, 8445], name="web")
+    lab.listen("c1", "::", [81, 8443], name="one")
+    lab.listen("c2", "::", 8080, name="two")
+    for family, words in WORDS.items():
+        rules = Template(IPVS).safe_substitute(words, six=" -6" if family == 6 else "")
+        lab.run("host", ["ipvsadm", "--restore"], rules)
+        lab.ip("c1", f"addr add {words['host']}/{words['len']} dev lo")
+    lab.sysctl("host", "net.ipv4.conf.all.accept_local", 1)
+    lab.sysctl("host", "net.ipv4.vs.conntrack", 1)
+    both(lab, "host", IPVS_NFT, "nft")
+
+
 # name: (cases, what builds it)
 SNAPSHOTS = {
     "dnat-nft": ("dnat", dnat("nft")),
@@ -392,6 +448,7 @@ SNAPSHOTS = {
     "hops": ("hops", hops),
     "tproxy": ("tproxy", tproxy),
     "limits": ("limits", limits),
+    "ipvs": ("ipvs", ipvs),
 }
 
 
