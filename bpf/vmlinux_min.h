@@ -175,8 +175,13 @@ struct sock_reuseport {
 	struct bpf_prog *prog;
 };
 
+typedef struct {
+	int owned; /* by a process in a system call; softirqs leave it 0 */
+} socket_lock_t;
+
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	struct sk_filter *sk_filter;
 	struct sock_reuseport *sk_reuseport_cb;
 	struct socket *sk_socket;

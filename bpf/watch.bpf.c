@@ -470,8 +470,8 @@ int BPF_PROG(ep_inet_sock_set_state, const struct sock *sk, int oldstate, int ne
 		/* A child that is being made changes from LISTEN to SYN_RECV. */
 		if (newstate != TCP_SYN_RECV && in_scope(sk->__sk_common.skc_net.net->ns.inum))
 			__sync_fetch_and_add(&listeners_changed, 1);
-	} else if (workers && (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK)) {
-		/* Only a process that closes or shuts down makes these changes. */
+	} else if (workers && BPF_CORE_READ(sk, sk_lock.owned)) {
+		/* In a system call of a process that works with it, mostly close(). */
 		touched(sk, EP_WIRE_CLOSED);
 	}
 	return 0;

@@ -104,6 +104,32 @@ static struct ep_watch_end *add_end(struct ep_arena *a, struct ep_watch_doc *d,
 	return &d->ends.v[d->ends.n - 1];
 }
 
+/* A proxy's own connection that did not land, as a part of what the proxy had accepted. */
+static void add_failed_onward(struct ep_ledger *l, struct ep_arena *a, struct ep_watch_doc *d,
+			      struct ep_tally *t)
+{
+	struct ep_wire_row asked;
+	struct ep_watch_end e;
+
+	ep_each(it, &l->tallies) {
+		const struct ep_tally *in = *it;
+
+		if (!in->proxy || in->proxy->pid != (int)t->key.proxy || !ep_tally_shown(l, in))
+			continue;
+		ep_ledger_end_of(l, a, t, &e);
+		t->told = t->count.n;
+		e.port = in->key.dport;
+		e.addr = ep_seen_addr(&in->key, in->key.daddr);
+		e.origin = origin_word(in->key.origin);
+		e.via = in->proxy;
+		asked = in->key;
+		asked.result = t->key.result;
+		e.expected = ep_ledger_judge(l, &asked, &e.prediction);
+		add_end(a, d, &e);
+		return;
+	}
+}
+
 /* ---- who of several processes ---- */
 
 static struct ep_who worker_who(struct ep_ledger *l, struct ep_arena *a, int pid)
@@ -214,6 +240,9 @@ void ep_ledger_ends(struct ep_ledger *l, struct ep_arena *a, struct ep_watch_doc
 		struct ep_tally *t = *it;
 		struct ep_watch_end e, *at;
 
+		if (t->key.proxy && t->key.result != EP_WIRE_LANDED &&
+		    t->key.result != EP_WIRE_WORKER)
+			add_failed_onward(l, a, d, t);
 		if (!ep_tally_shown(l, t))
 			continue;
 		ep_ledger_end_of(l, a, t, &e);

@@ -127,6 +127,7 @@ int ep_ledger_open(const struct ep_args *args, bool all_flows, struct ep_ledger 
 	s = ep_ledger_sight(l);
 	l->arena = ep_arena_new();
 	l->accounts_arena = ep_arena_new();
+	l->scratch = ep_arena_new();
 	l->links_fd = hear_links(l);
 	spec = (struct ep_watch_spec){
 		.ports = s->ports.v,
@@ -153,6 +154,8 @@ void ep_ledger_close(struct ep_ledger *l)
 		close(l->links_fd);
 	ep_arena_free(l->arena);
 	ep_arena_free(l->accounts_arena);
+	ep_arena_free(l->scratch);
+	l->scratch = NULL;
 	l->arena = l->accounts_arena = NULL;
 	l->watch = NULL;
 	l->links_fd = -1;
@@ -350,8 +353,14 @@ static enum ep_expected judge(struct ep_ledger *l, const struct ep_wire_row *row
 	if (e == EP_EXPECT_NO && l->forgot_ns + OVERLAP_NS > ep_now_ns())
 		e = EP_EXPECT_UNKNOWN;
 	if (e == EP_EXPECT_NO)
-		*ret_prediction = outcome_text(l->arena, o);
+		*ret_prediction = outcome_text(l->scratch, o);
 	return e;
+}
+
+enum ep_expected ep_ledger_judge(struct ep_ledger *l, const struct ep_wire_row *row,
+				 const char **ret_prediction)
+{
+	return judge(l, row, NULL, ret_prediction);
 }
 
 bool ep_tally_shown(const struct ep_ledger *l, const struct ep_tally *t)
@@ -381,7 +390,8 @@ static void judge_row(struct ep_ledger *l, struct ep_tally *t)
 	if (e == EP_EXPECT_UNKNOWN)
 		return;
 	t->row = e;
-	t->prediction = t->prediction ? t->prediction : prediction;
+	if (!t->prediction && prediction)
+		t->prediction = ep_strdup(l->arena, prediction);
 }
 
 static const char *tuple_text(struct ep_arena *a, const struct ep_wire_flow *f)
@@ -412,7 +422,7 @@ struct ep_tally *ep_ledger_flow(struct ep_ledger *l, const struct ep_wire_flow *
 	*ret_expected = judge(l, &f->row, f, ret_prediction);
 	if (*ret_expected == EP_EXPECT_NO && t->flows != EP_EXPECT_NO) {
 		t->flows = EP_EXPECT_NO;
-		t->prediction = *ret_prediction;
+		t->prediction = *ret_prediction ? ep_strdup(l->arena, *ret_prediction) : NULL;
 		t->evidence = tuple_text(l->arena, f);
 	} else if (*ret_expected == EP_EXPECT_YES && t->flows == EP_EXPECT_UNKNOWN) {
 		t->flows = EP_EXPECT_YES;
@@ -447,6 +457,8 @@ int ep_ledger_update(struct ep_ledger *l)
 			judge_row(l, *it);
 	}
 	ep_arena_free(tmp);
+	ep_arena_free(l->scratch);
+	l->scratch = ep_arena_new();
 	ep_arena_free(l->accounts_arena);
 	l->accounts_arena = ep_arena_new();
 	l->accounts = (ep_accounts){};

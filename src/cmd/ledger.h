@@ -47,7 +47,7 @@ struct ep_ledger {
 	EP_VEC(struct ep_tally *) tallies; /* in order of appearance */
 	EP_VEC(struct ep_full) full;
 	ep_accounts accounts;
-	struct ep_arena *accounts_arena;
+	struct ep_arena *accounts_arena, *scratch; /* scratch: until the next update */
 	char err[512];
 };
 
@@ -72,6 +72,10 @@ uint64_t ep_ledger_total(const struct ep_ledger *l);
 /* Is it an end of a connection to an edge port, and not a part of another? */
 bool ep_tally_shown(const struct ep_ledger *l, const struct ep_tally *t);
 enum ep_expected ep_tally_expected(const struct ep_tally *t);
+
+/* Was that end predicted for connections of a row? As ep_tally_expected(), and what else was. */
+enum ep_expected ep_ledger_judge(struct ep_ledger *l, const struct ep_wire_row *row,
+				 const char **ret_prediction);
 
 /* Copies of what lives in a snapshot. */
 struct ep_who ep_who_keep(struct ep_arena *a, const struct ep_who *w);

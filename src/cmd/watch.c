@@ -220,7 +220,7 @@ static void handle_flow(struct view *v, const struct ep_wire_flow *f)
 	}
 	if (t->proxy && f->row.result == EP_WIRE_LANDED) {
 		*ep_push(v->waiting_arena, &v->waiting) = (struct waiting){
-			.flow = *f, .tally = t, .expected = expected, .prediction = prediction};
+			.flow = *f, .tally = t, .expected = expected, .prediction = t->prediction};
 		return;
 	}
 	say_flow(v, f, t, expected, prediction, NULL, NULL);

@@ -57,9 +57,9 @@ static bool in_group(const struct ep_listener *x, const struct ep_listener *y)
 /* The socket, or a proxy on the way to another. */
 static bool took_it(const struct ep_outcome *o, const struct ep_listener *took)
 {
-	if (!took || o->verdict != EP_DELIVERED)
+	if (!took)
 		return false;
-	if (o->listener && in_group(o->listener, took))
+	if (o->verdict == EP_DELIVERED && o->listener && in_group(o->listener, took))
 		return true;
 	ep_each(v, &o->via) {
 		ep_each(p, &took->procs)

@@ -346,6 +346,13 @@ class DockerLab:
         return self.run([binary, command, "--netns", self.edge, *rest], check=False,
                         timeout=timeout)
 
+    def popen_edgepath(self, *args):
+        """edgepath as a process of its own, its standard output a pipe."""
+        enter = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", f"--root={self.root}"]
+        return subprocess.Popen([*enter, "--", edgepath_binary(), args[0], "--netns", self.edge,
+                                 *args[1:]], text=True, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
     def edgepath_json(self, *args):
         done = self.edgepath(*args, "--json")
         try:
