@@ -48,6 +48,12 @@ int ep_nl_request(int fd, struct nlmsghdr *req, ep_nl_cb cb, void *ctx) EP_MUST;
  * File descriptor or -errno. The caller makes sure that no module is loaded by it.
  */
 int ep_nl_listen(const struct ep_netns *ns, int proto, uint32_t groups) EP_MUST;
+/*
+ * A socket inside a namespace that was named as for ep_collect_open(); file descriptor, or -errno with one
+ * line in err.
+ */
+int ep_netns_socket(const char *netns, int family, int type, int proto, char *err,
+		    size_t err_len) EP_MUST;
 /* True if the kernel has `name` as a module that is not loaded: then it holds nothing, and asking it
  * would load it. */
 bool ep_module_unloaded(const char *name);

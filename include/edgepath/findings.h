@@ -128,12 +128,34 @@ int ep_intent_parse(struct ep_arena *a, const char *s, struct ep_intent *ret, ch
 bool ep_intent_fits(const struct ep_intent *i, const struct ep_who *w);
 const char *ep_intent_text(struct ep_arena *a, const struct ep_intent *i); /* escaped */
 
+/* Real connections that ended elsewhere than a walk says. */
+struct ep_mismatch {
+	uint16_t port;
+	struct ep_addr addr;
+	bool landed;
+	struct ep_who took;     /* landed: by whom */
+	const char *end;        /* "refused at 172.18.0.2:443"; for people */
+	const char *prediction; /* NULL if nothing could be said of it */
+	const char *evidence;   /* one of them, with its tuple */
+	uint64_t n;
+};
+
+/* Live conntrack entries of connections to one place that were translated to one target. */
+struct ep_tracked {
+	struct ep_addr dst, target; /* as it came; where its packets go */
+	uint16_t dport, target_port;
+	uint64_t n;
+	ep_strs samples; /* clients, "192.0.2.1:40000 (ESTABLISHED)" */
+};
+
 struct ep_check_spec {
 	EP_VEC(uint16_t) ports;
 	EP_VEC(struct ep_edge) edges;
 	EP_VEC(struct ep_start) starts;   /* empty: external, and the host aside */
 	EP_VEC(struct ep_intent) intents; /* at most one for a port */
-	const struct ep_without *without; /* NULL: the host as it is */
+	EP_VEC(struct ep_mismatch) mismatches;
+	EP_VEC(struct ep_tracked) tracked; /* of the diagnosed namespace, on edge ports */
+	const struct ep_without *without;  /* NULL: the host as it is */
 	/* What a person types before a command that changes rules of this host: "" or
 	 * "ip netns exec NAME ". */
 	const char *command_prefix;

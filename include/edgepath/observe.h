@@ -93,6 +93,21 @@ typedef EP_VEC(struct ep_queue) ep_queues;
 /* Adds the listeners of a namespace; 0 or -errno. */
 int ep_queues_read(struct ep_arena *a, const struct ep_netns *ns, ep_queues *ret) EP_MUST;
 
+/* ---- tracked connections ---- */
+
+/* Live entries of one original destination that were translated to one target. */
+struct ep_tracked_by {
+	struct ep_addr dst, target;
+	uint16_t dport, target_port;
+	uint64_t n;
+	ep_strs samples; /* clients, with the entry's state */
+};
+typedef EP_VEC(struct ep_tracked_by) ep_trackeds;
+
+/* Those of a namespace, on these ports, in arena a; 0 or -errno, -ENOENT without conntrack. */
+int ep_tracked_find(struct ep_arena *a, const struct ep_netns *ns, const uint16_t *ports,
+		    size_t n_ports, ep_trackeds *ret) EP_MUST;
+
 /* ---- against the prediction ---- */
 
 enum ep_judged { EP_JUDGED_UNKNOWN, EP_JUDGED_YES, EP_JUDGED_NO };

@@ -54,11 +54,6 @@ struct ep_path_doc {
 	const ep_heirs *heirs; /* NULL: not asked for */
 };
 
-struct ep_check_doc {
-	struct ep_doc doc;
-	const struct ep_check *check;
-};
-
 /* ---- watching: what `edgepath watch` says, piece by piece ---- */
 
 enum ep_expected { EP_EXPECT_UNKNOWN, EP_EXPECT_YES, EP_EXPECT_NO };
@@ -124,6 +119,28 @@ struct ep_watch_doc {
 	uint64_t unrowed; /* connections that are in no row */
 	bool live;        /* text: drawn over what was there before */
 	unsigned rows;    /* text, live: of the terminal */
+};
+
+/* A connection that check --verify made. */
+struct ep_watch_probe {
+	uint16_t port, sport;
+	struct ep_addr addr, src;
+	const char *met;                /* by the client: "connected", "refused", "no answer"… */
+	const struct ep_watch_end *end; /* what was seen of it; NULL: nothing */
+};
+
+/* What was seen beside a check. */
+struct ep_watch_seen {
+	struct ep_watch_doc watch; /* ends, seconds, source */
+	bool verified;
+	const char *via;
+	EP_VEC(struct ep_watch_probe) probes;
+};
+
+struct ep_check_doc {
+	struct ep_doc doc;
+	const struct ep_check *check;
+	const struct ep_watch_seen *seen; /* NULL: nothing was watched */
 };
 
 /* ---- formats ---- */

@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* edgepath check: who receives on every edge port, and what is wrong. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd/cmd.h"
+#include "cmd/seen.h"
 
 static const uint16_t default_ports[] = {80, 443, 8080};
 
 const struct ep_option ep_check_options[] = {
 	{"learn", 0, EP_ARG_FLAG, offsetof(struct ep_args, learn), NULL,
 	 "write a configuration that names the present receivers as owners"},
+	{"observe", 0, EP_ARG_TIME, offsetof(struct ep_args, observe_ms), "TIME",
+	 "watch real connections first, for so long, and hold them against the prediction"},
+	{"verify", 0, EP_ARG_FLAG, offsetof(struct ep_args, verify), NULL,
+	 "make one connection to every edge port, from the namespace of --via, and tell who took it"},
+	{"via", 0, EP_ARG_TEXT, offsetof(struct ep_args, via), "NAME|PATH",
+	 "the network namespace that --verify connects from: a neighbour's, a container's"},
 	{},
 };
 
 struct check {
 	struct ep_check_spec spec;
 	struct ep_check *check;
+	struct ep_seen_ends *seen; /* NULL: nothing was watched */
 };
 
 int ep_check_take(struct ep_args *args, char *err, size_t err_len)
@@ -25,6 +33,10 @@ int ep_check_take(struct ep_args *args, char *err, size_t err_len)
 
 		if (r)
 			return r;
+	}
+	if (args->verify != (args->via != NULL)) {
+		snprintf(err, err_len, "check: --verify and --via NAMESPACE go together");
+		return -EINVAL;
 	}
 	return 0;
 }
@@ -139,6 +151,9 @@ static int work(void *ctx, struct ep_live *live)
 		*ep_push(live->s->arena, &live->doc.notes) =
 			"No global address on any device: name one with --dst.";
 	set_ports(c, live, &config);
+	if (c->seen)
+		ep_seen_mismatches(c->seen, live->s->arena, &c->spec);
+	ep_seen_tracked(live, &c->spec);
 	c->check = ep_check_run(live->s, &c->spec);
 	return 0;
 }
@@ -191,11 +206,15 @@ int ep_check_main(const struct ep_args *args)
 	struct ep_check_doc doc;
 	int code;
 
+	if ((args->observe_ms || args->verify) && ep_seen_watch(args, &c.seen) < 0)
+		return EP_EXIT_UNKNOWN;
 	if (ep_live_run(args, &job, &c, &live) < 0) {
+		ep_seen_free(c.seen);
 		ep_say("%s", live.err);
 		return live.usage ? EP_EXIT_USAGE : EP_EXIT_UNKNOWN;
 	}
 	doc = (struct ep_check_doc){.doc = live.doc, .check = c.check};
+	doc.seen = ep_seen_doc(c.seen, &live);
 	if (args->learn)
 		ep_learn(&out, c.check);
 	else
@@ -203,6 +222,7 @@ int ep_check_main(const struct ep_args *args)
 	code = ep_live_finish(&live, &out, args->learn ? EP_EXIT_OK : exit_code(c.check->status));
 	ep_buf_free(&out);
 	drop(&c);
+	ep_seen_free(c.seen);
 	ep_live_close(&live);
 	return code;
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,6 +112,28 @@ int ep_netns_resolve(struct ep_snapshot *s, const char *name, struct ep_netns **
 		ns->name = ep_strdup(s->arena, name);
 	*ret = ns;
 	return 0;
+}
+
+int ep_netns_socket(const char *netns, int family, int type, int proto, char *err, size_t err_len)
+{
+	struct ep_snapshot *s = ep_snapshot_new();
+	struct ep_netns *ns = NULL;
+	int back = -1, fd = -1, r = ep_netns_resolve(s, netns, &ns, err, err_len);
+
+	if (r < 0) {
+		ep_snapshot_free(s);
+		return r;
+	}
+	r = ep_ns_enter(ns, &back);
+	if (r == 0) {
+		fd = socket(family, type, proto);
+		r = fd < 0 ? -errno : fd;
+		ep_ns_leave(back);
+	}
+	if (r < 0)
+		snprintf(err, err_len, "a socket in that namespace: %s", strerror(-r));
+	ep_snapshot_free(s);
+	return r;
 }
 
 static bool is_sandbox_id(const char *s)

@@ -15,8 +15,10 @@ static const struct {
 	void (*find)(struct ep_check *c);
 } finders[] = {
 	{"unexpected-receiver", ep_find_unexpected_receiver},
+	{"observed-mismatch", ep_find_observed_mismatch},
 	{"intercepted-listener", ep_find_intercepted},
 	{"stale-rule", ep_find_stale},
+	{"stale-conntrack", ep_find_stale_conntrack},
 	{"forward-blocked", ep_find_forward_blocked},
 	{"no-receiver", ep_find_no_receiver},
 	{"opaque-hook", ep_find_opaque_hook},

@@ -11,6 +11,8 @@
 /* ---- findings, each over a whole check ---- */
 
 void ep_find_intercepted(struct ep_check *c);
+void ep_find_observed_mismatch(struct ep_check *c);
+void ep_find_stale_conntrack(struct ep_check *c);
 void ep_find_shadowed(struct ep_check *c);
 void ep_find_no_receiver(struct ep_check *c);
 void ep_find_forward_blocked(struct ep_check *c);

@@ -410,6 +410,7 @@ void ep_json_check(struct ep_buf *out, const struct ep_check_doc *d, const struc
 	ep_each(h, &d->check->listeners)
 		put_heard(&c, h);
 	END(&c);
+	ep_json_put_seen(&c.w, c.a, c.s, d->seen);
 	ARRAY(&c, "findings");
 	ep_each(f, &d->check->findings)
 		put_finding(&c, f);

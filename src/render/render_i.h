@@ -20,7 +20,15 @@ void ep_json_put_head(struct ep_writer *w, struct ep_arena *a, const struct ep_d
 void ep_json_put_who(struct ep_writer *w, struct ep_arena *a, const char *key,
 		     const struct ep_who *who);
 
+/* "observed" and "verified" of a check; seen NULL: both null */
+void ep_json_put_seen(struct ep_writer *w, struct ep_arena *a, const struct ep_snapshot *s,
+		      const struct ep_watch_seen *seen);
+
 /* ---- text ---- */
+
+struct ep_text;
+/* What was seen beside a check. */
+void ep_text_seen(struct ep_text *t, const struct ep_snapshot *s, const struct ep_watch_seen *seen);
 
 enum ep_paint { EP_PLAIN, EP_BOLD, EP_DIM, EP_RED, EP_YELLOW, EP_GREEN, EP_MAGENTA };
 

@@ -312,6 +312,8 @@ void ep_text_check(struct ep_buf *out, const struct ep_check_doc *d, const struc
 	ep_each(start, &d->check->starts)
 		table(&t, d->check, start);
 	ep_text_findings(&t, d);
+	if (d->seen)
+		ep_text_seen(&t, d->doc.s, d->seen);
 	ep_buf_puts(out, "\n");
 	ep_text_completeness(&t, d->doc.s);
 	ep_arena_free(t.a);

@@ -236,3 +236,52 @@ void ep_text_watch(struct ep_buf *out, const struct ep_watch_doc *d, const struc
 	}
 	ep_arena_free(t.a);
 }
+
+/* ---- beside a check ---- */
+
+static const char *probe_text(struct ep_text *t, const struct ep_snapshot *s,
+			      const struct ep_watch_probe *p)
+{
+	char dst[EP_ADDRSTR], src[EP_ADDRSTR];
+
+	ep_addrport_str(&p->addr, p->port, dst);
+	ep_addrport_str(&p->src, p->sport, src);
+	if (!p->end)
+		return ep_sprintf(t->a, "%s to %s: %s; nothing was seen of it on this host", src,
+				  dst, p->met);
+	return ep_sprintf(t->a, "%s to %s: %s; %s%s", src, dst, p->met, end_text(t, s, p->end),
+			  p->end->expected == EP_EXPECT_YES ? ", as predicted" :
+			  p->end->expected == EP_EXPECT_NO  ? ", NOT as predicted" :
+							      "");
+}
+
+void ep_text_seen(struct ep_text *t, const struct ep_snapshot *s, const struct ep_watch_seen *seen)
+{
+	uint64_t total = 0, other = 0, open = 0;
+
+	ep_each(e, &seen->watch.ends) {
+		if (!strcmp(e->result, "overflowed"))
+			continue;
+		total += e->total;
+		other += e->expected == EP_EXPECT_NO ? e->total : 0;
+		open += e->expected == EP_EXPECT_UNKNOWN ? e->total : 0;
+	}
+	ep_buf_puts(t->out, "\n");
+	ep_text_wrap(t, "", "  ",
+		     ep_sprintf(t->a, "Seen in %.0f s: %llu connection%s%s%s%s.",
+				seen->watch.seconds, (unsigned long long)total,
+				total == 1 ? "" : "s",
+				!total          ? "" :
+				!other && !open ? ", ended as predicted" :
+						  "",
+				other ? ep_sprintf(t->a, ", %llu not as predicted",
+						   (unsigned long long)other) :
+					"",
+				open ? ep_sprintf(t->a, ", %llu of which that can't be said",
+						  (unsigned long long)open) :
+				       ""));
+	if (seen->watch.lacks)
+		ep_text_wrap(t, "", "  ", ep_sprintf(t->a, "Not by BPF: %s.", seen->watch.lacks));
+	ep_each(p, &seen->probes)
+		ep_text_wrap(t, "Tried: ", "  ", probe_text(t, s, p));
+}

@@ -182,3 +182,55 @@ void ep_json_watch(struct ep_buf *out, const struct ep_watch_doc *d, const struc
 	w->ops->end(w);
 	ep_arena_free(a);
 }
+
+/* ---- beside a check ---- */
+
+static void put_probe(struct ep_writer *w, struct ep_arena *a, const struct ep_snapshot *s,
+		      const struct ep_watch_probe *p)
+{
+	W(w, object, NULL);
+	W(w, number, "port", p->port);
+	put_addr(w, "address", &p->addr);
+	put_addr(w, "src", &p->src);
+	W(w, number, "sport", p->sport);
+	W(w, string, "client", p->met);
+	if (p->end) {
+		W(w, object, "seen");
+		put_end(w, a, s, p->end);
+		w->ops->end(w);
+	} else {
+		W(w, null, "seen");
+	}
+	w->ops->end(w);
+}
+
+void ep_json_put_seen(struct ep_writer *w, struct ep_arena *a, const struct ep_snapshot *s,
+		      const struct ep_watch_seen *seen)
+{
+	if (!seen) {
+		W(w, null, "observed");
+		W(w, null, "verified");
+		return;
+	}
+	W(w, object, "observed");
+	W(w, real, "seconds", seen->watch.seconds);
+	W(w, string, "source", seen->watch.source);
+	W(w, string, "lacks", seen->watch.lacks);
+	W(w, array, "rows");
+	ep_each(e, &seen->watch.ends)
+		put_row(w, a, s, e);
+	w->ops->end(w);
+	put_accounts(w, &seen->watch);
+	w->ops->end(w);
+	if (!seen->verified) {
+		W(w, null, "verified");
+		return;
+	}
+	W(w, object, "verified");
+	W(w, string, "via", seen->via);
+	W(w, array, "connections");
+	ep_each(p, &seen->probes)
+		put_probe(w, a, s, p);
+	w->ops->end(w);
+	w->ops->end(w);
+}

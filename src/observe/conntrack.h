@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EP_OBSERVE_CONNTRACK_H
+#define EP_OBSERVE_CONNTRACK_H
+
+#include "observe/observe_i.h"
+
+struct ep_ct_tuple {
+	struct ep_addr src, dst;
+	uint16_t sport, dport;
+};
+
+#define EP_CT_NO_STATE 255
+
+struct ep_ct {
+	struct ep_ct_tuple orig, reply;
+	uint32_t status; /* IPS_* */
+	uint8_t state;   /* enum tcp_conntrack; EP_CT_NO_STATE: not told */
+};
+
+typedef void (*ep_ct_cb)(void *ctx, const struct ep_ct *ct);
+
+/* A message of ctnetlink from its struct nfgenmsg on; false if it is no TCP entry, or malformed. */
+bool ep_ct_decode(const void *msg, size_t len, struct ep_ct *ret);
+/* Every entry of a namespace whose original destination port is one of these; 0 or -errno. */
+int ep_ct_dump(const struct ep_netns *ns, const uint16_t *ports, size_t n_ports, ep_ct_cb cb,
+	       void *ctx) EP_MUST;
+const char *ep_ct_state_name(uint8_t state); /* "ESTABLISHED" */
+
+#endif
