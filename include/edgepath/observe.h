@@ -29,14 +29,21 @@ struct ep_addr ep_seen_addr(const struct ep_wire_row *r, const uint8_t bytes[16]
 
 /* ---- watching ---- */
 
+struct ep_scope_addr {
+	struct ep_addr addr;
+	uint64_t netns;
+};
+
 /* What the watch has to know of the host; made anew when links or proxies change. */
 struct ep_scope {
 	uint64_t host;
-	EP_VEC(uint64_t) netns;        /* those below the diagnosed one */
-	EP_VEC(struct ep_addr) own;    /* addresses of the diagnosed namespace */
-	EP_VEC(struct ep_addr) inside; /* of those below */
-	EP_VEC(int) proxies;           /* pids */
-	bool shared;                   /* some listener has several processes */
+	EP_VEC(uint64_t) netns;                 /* those below the diagnosed one */
+	EP_VEC(struct ep_addr) own;             /* addresses of the diagnosed namespace */
+	EP_VEC(struct ep_addr) inside;          /* of those below */
+	EP_VEC(struct ep_scope_addr) places;    /* the same with their namespaces */
+	EP_VEC(const struct ep_netns *) spaces; /* the namespaces themselves */
+	EP_VEC(int) proxies;                    /* pids */
+	bool shared;                            /* some listener has several processes */
 };
 
 /*

@@ -140,8 +140,8 @@ static int take(const struct nlmsghdr *nlh, void *ctx)
 	return 0;
 }
 
-/* port 0: all */
-static int dump_port(int fd, uint16_t port, struct dump *d)
+/* Port 0: all. The kernel filters within one family only. */
+static int dump_port(int fd, uint8_t family, uint16_t port, struct dump *d)
 {
 	char buf[512];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -150,9 +150,9 @@ static int dump_port(int fd, uint16_t port, struct dump *d)
 
 	nlh->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	nlh->nlmsg_seq = port;
+	nlh->nlmsg_seq = (uint32_t)family << 16 | port;
 	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
-	nfg->nfgen_family = AF_UNSPEC;
+	nfg->nfgen_family = family;
 	nfg->version = NFNETLINK_V0;
 	if (port) {
 		tuple = mnl_attr_nest_start(nlh, CTA_TUPLE_ORIG);
@@ -169,31 +169,38 @@ static int dump_port(int fd, uint16_t port, struct dump *d)
 	return ep_nl_request(fd, nlh, take, d);
 }
 
+static int dump_one(const struct ep_netns *ns, uint8_t family, uint16_t port, struct dump *d)
+{
+	int fd = ep_nl_open(ns, NETLINK_NETFILTER), r;
+
+	if (fd < 0)
+		return fd;
+	r = dump_port(fd, family, port, d);
+	close(fd);
+	/* What a dump was interrupted by does not matter: entries come and go. */
+	return r == -EINTR ? 0 : r;
+}
+
 int ep_ct_dump(const struct ep_netns *ns, const uint16_t *ports, size_t n_ports, ep_ct_cb cb,
 	       void *ctx)
 {
-	/* Every dump goes along the whole table, which all namespaces share: one for few entries. */
-	bool few = ns->conntrack_count >= 0 && ns->conntrack_count < FEW;
-	int r = 0, fd;
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	struct dump d = {.ports = ports, .n_ports = n_ports, .cb = cb, .ctx = ctx};
+	int r = 0;
 
 	/* Without the module there is no table to ask for, or nobody to ask. */
 	if (ep_module_unloaded("nf_conntrack_netlink") || ep_module_unloaded("nf_conntrack"))
 		return -ENOENT;
 	if (ns->conntrack_count == 0)
 		return 0;
-	for (size_t i = 0; i < (few ? 1 : n_ports); i++) {
-		struct dump d = {
-			.ports = &ports[i], .n_ports = few ? n_ports : 1, .cb = cb, .ctx = ctx};
-		int r2;
+	/* Every dump goes along the whole table, which all namespaces share: one for few entries. */
+	if (ns->conntrack_count > 0 && ns->conntrack_count < FEW)
+		return dump_one(ns, AF_UNSPEC, 0, &d);
+	for (size_t i = 0; i < EP_ARRAY_SIZE(families) * n_ports; i++) {
+		struct dump one = {.ports = &ports[i / 2], .n_ports = 1, .cb = cb, .ctx = ctx};
+		int r2 = dump_one(ns, families[i % 2], ports[i / 2], &one);
 
-		fd = ep_nl_open(ns, NETLINK_NETFILTER);
-		if (fd < 0)
-			return fd;
-		r2 = dump_port(fd, few ? 0 : ports[i], &d);
-		close(fd);
-		/* What a dump was interrupted by does not matter: entries come and go. */
-		if (r2 < 0 && r2 != -EINTR)
-			r = r2;
+		r = r ? r : r2;
 	}
 	return r;
 }

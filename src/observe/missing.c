@@ -60,13 +60,13 @@ void ep_bpf_missing(int err, char *buf, size_t len)
 	else if (too_old(&u))
 		snprintf(buf, len, "Linux %.32s is too old for the BPF programs: they need 5.17",
 			 u.release);
-	else if (err != EPERM && err != EACCES)
-		snprintf(buf, len, "BPF programs could not be loaded: %s", strerror(err));
 	else if (!admin && !has_cap(CAP_BPF))
 		snprintf(buf, len, "BPF is refused: CAP_BPF is missing%s",
 			 has_cap(CAP_PERFMON) ? "" : ", and CAP_PERFMON");
 	else if (!admin && !has_cap(CAP_PERFMON))
 		snprintf(buf, len, "BPF is refused: CAP_PERFMON is missing");
+	else if (err != EPERM && err != EACCES)
+		snprintf(buf, len, "BPF programs could not be loaded: %s", strerror(err));
 	else if (locked_down())
 		snprintf(buf, len,
 			 "BPF may not read the kernel's memory: lockdown is in force "

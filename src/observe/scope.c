@@ -80,9 +80,14 @@ void ep_scope_find(struct ep_snapshot *s, struct ep_arena *a, const uint32_t *ou
 	ep_each(it, &ret->netns) {
 		struct ep_netns *ns = ep_netns_find(s, *it);
 
-		if (ns && !ep_netns_need(s, ns, EP_NEED_LINKS))
-			ep_each(ad, &ns->addrs)
-				*ep_push(a, &ret->inside) = ad->addr;
+		if (!ns || ep_netns_need(s, ns, EP_NEED_LINKS))
+			continue;
+		*ep_push(a, &ret->spaces) = ns;
+		ep_each(ad, &ns->addrs) {
+			*ep_push(a, &ret->inside) = ad->addr;
+			*ep_push(a, &ret->places) =
+				(struct ep_scope_addr){.addr = ad->addr, .netns = ns->ino};
+		}
 	}
 	add_proxies(s, a, ret);
 	ret->shared = any_shared(s, ret);
