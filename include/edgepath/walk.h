@@ -32,7 +32,10 @@ struct ep_query {
 
 /* What to leave out, as if it were gone: for remedies and `--without`. */
 struct ep_without {
-	EP_VEC(const void *) rules;           /* struct ep_nft_rule * or struct ep_xt_rule * */
+	EP_VEC(const void *) rules; /* struct ep_nft_rule * or struct ep_xt_rule * */
+	/* Base chains (struct ep_nft_chain * or ep_xt_chain *) that accept at once, as if a rule at
+	 * their head did. */
+	EP_VEC(const void *) accepts;
 	EP_VEC(struct ep_addr) dnat_to;       /* rules that translate to these are passed over */
 	EP_VEC(const struct ep_proc *) procs; /* their listeners are gone */
 	EP_VEC(const struct ep_container *) containers; /* the same, for all processes of these */

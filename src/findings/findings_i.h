@@ -39,6 +39,11 @@ void ep_finding_gist(struct ep_check *c, struct ep_finding *f, const char *fmt, 
 void ep_finding_evidence(struct ep_check *c, struct ep_finding *f, const char *fmt, ...)
 	EP_PRINTF(3, 4);
 
+/* Walks without w, and says in m who receives then; verified if that is wanted (NULL: anybody). */
+void ep_remedy_foretell(struct ep_check *c, struct ep_remedy *m, const struct ep_answer *a,
+			const struct ep_without *w, const struct ep_who *wanted);
+/* For what rules or policies drop: let the port pass them. (allow.c) */
+void ep_remedy_allow(struct ep_check *c, struct ep_finding *f, const struct ep_answer *a);
 /* Walked remedies for `wanted` not getting what answer a gives to somebody else. */
 void ep_remedies(struct ep_check *c, struct ep_finding *f, const struct ep_answer *a,
 		 const struct ep_who *wanted);

@@ -105,6 +105,7 @@ void ep_find_forward_blocked(struct ep_check *c)
 						"for no reason that is known");
 		show_rule(c, f, divert);
 		show_rule(c, f, block);
+		ep_remedy_allow(c, f, a);
 	}
 }
 
@@ -152,6 +153,7 @@ static void kept_from_listener(struct ep_check *c, const struct ep_answer *a)
 			o->reason ? ep_escape(c->arena, o->reason, strlen(o->reason)) :
 				    "");
 	show_rule(c, f, block);
+	ep_remedy_allow(c, f, a);
 }
 
 void ep_find_no_receiver(struct ep_check *c)

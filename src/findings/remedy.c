@@ -51,8 +51,8 @@ static bool all_reach(const struct ep_result *r, const struct ep_who *w)
 	return ep_main_outcome(r) != NULL;
 }
 
-static void foretell(struct ep_check *c, struct ep_remedy *m, const struct ep_answer *a,
-		     const struct ep_without *w, const struct ep_who *wanted)
+void ep_remedy_foretell(struct ep_check *c, struct ep_remedy *m, const struct ep_answer *a,
+			const struct ep_without *w, const struct ep_who *wanted)
 {
 	struct ep_result *r = ep_answer_without(c, a, w);
 	const struct ep_outcome *o = ep_main_outcome(r);
@@ -131,7 +131,85 @@ static void other_ports(struct ep_check *c, struct ep_remedy *m, const struct ep
 	}
 }
 
-/* ---- the candidates ---- */
+/* ---- the candidates, the least disruptive first ---- */
+
+static bool translates_to(const struct ep_step *s, const struct ep_container *k)
+{
+	struct ep_addr addr;
+	uint16_t port;
+
+	if (!ep_step_diverts(s) || !ep_parse_target(s->to, &addr, &port))
+		return false;
+	ep_each(at, &k->addrs)
+		if (ep_addr_eq(&at->addr, &addr))
+			return true;
+	return false;
+}
+
+/* Docker's rules and proxies for this one port; the container goes on with the others. */
+static void unpublish(struct ep_check *c, struct ep_finding *f, const struct ep_answer *a,
+		      const struct ep_who *wanted, const struct ep_who *taker)
+{
+	const struct ep_container *k = taker->container;
+	const char *service = k->compose_service;
+	struct ep_without w = {};
+	struct ep_remedy *m;
+	bool published = false;
+
+	ep_each(p, &k->published)
+		published |= p->host_port == a->port;
+	if (!published || !k->runtime || strcmp(k->runtime, "docker") != 0)
+		return;
+	ep_each(o, &a->result->outcomes)
+		ep_each(s, &o->steps)
+			if (translates_to(s, k))
+				*ep_push(c->arena, &w.rules) =
+					s->rule.nft ? (const void *)s->rule.nft : s->rule.xt;
+	ep_each(l, &c->s->listeners)
+		ep_each(p, &l->procs)
+			ep_each(at, &k->addrs)
+				if (l->port == a->port && (*p)->proxy_target.len &&
+				    ep_addr_eq(&(*p)->proxy_target, &at->addr))
+					*ep_push(c->arena, &w.procs) = *p;
+	m = ep_push(c->arena, &f->remedies);
+	/* No command: that alone would make the container as the file still says. */
+	if (service && k->compose_project)
+		m->text = ep_sprintf(c->arena,
+				     "take the port out of the ports of service %s in its compose "
+				     "file, then docker compose -p %s up -d %s",
+				     ep_escape(c->arena, service, strlen(service)),
+				     ep_shell_word(c->arena, k->compose_project),
+				     ep_shell_word(c->arena, service));
+	else
+		m->text = ep_sprintf(c->arena, "make %s anew without publishing the port",
+				     ep_who_text(c->arena, taker));
+	ep_remedy_foretell(c, m, a, &w, wanted);
+	*ep_push(c->arena, &m->side_effects) = "the container is restarted";
+}
+
+/* Somebody else listens where wanted would: a unit is stopped, or a process ended. */
+static void stop_process(struct ep_check *c, struct ep_finding *f, const struct ep_answer *a,
+			 const struct ep_who *wanted, const struct ep_who *taker)
+{
+	const struct ep_proc *p = taker->proc;
+	struct ep_without w = {};
+	struct ep_remedy *m;
+
+	if (taker->kind != EP_WHO_PROCESS || !p)
+		return;
+	ep_each(each, &c->s->procs)
+		if (*each == p || (p->unit && (*each)->unit && !strcmp(p->unit, (*each)->unit)))
+			*ep_push(c->arena, &w.procs) = *each;
+	m = ep_push(c->arena, &f->remedies);
+	m->command = p->unit ? ep_sprintf(c->arena, "systemctl stop %s",
+					  ep_shell_word(c->arena, p->unit)) :
+			       ep_sprintf(c->arena, "kill %d", p->pid);
+	m->text = p->unit ? ep_sprintf(c->arena, "stop %s",
+				       ep_escape(c->arena, p->unit, strlen(p->unit))) :
+			    ep_sprintf(c->arena, "end %s", ep_who_text(c->arena, taker));
+	ep_remedy_foretell(c, m, a, &w, wanted);
+	lost_ports(c, m, a, &w, taker);
+}
 
 static bool stop_container(struct ep_check *c, struct ep_finding *f, const struct ep_answer *a,
 			   const struct ep_who *wanted, const struct ep_who *taker)
@@ -141,6 +219,7 @@ static bool stop_container(struct ep_check *c, struct ep_finding *f, const struc
 
 	if (!taker->container)
 		return false;
+	unpublish(c, f, a, wanted, taker);
 	ep_without_container(c->s, c->arena, &w, taker->container);
 	m = ep_push(c->arena, &f->remedies);
 	m->command = stop_command(c, taker->container);
@@ -148,7 +227,7 @@ static bool stop_container(struct ep_check *c, struct ep_finding *f, const struc
 			  ep_sprintf(c->arena, "take the hostPort or service of %s off the port",
 				     ep_who_text(c->arena, taker)) :
 			  ep_sprintf(c->arena, "stop %s", ep_who_text(c->arena, taker));
-	foretell(c, m, a, &w, wanted);
+	ep_remedy_foretell(c, m, a, &w, wanted);
 	lost_ports(c, m, a, &w, taker);
 	other_ports(c, m, taker->container);
 	return true;
@@ -219,7 +298,7 @@ static void delete_rules(struct ep_check *c, struct ep_finding *f, const struct 
 	m->command = can ? commands : NULL;
 	m->text = can ? ep_sprintf(c->arena, "delete %s", places) :
 			ep_sprintf(c->arena, "have those who wrote them take back %s", places);
-	foretell(c, m, a, &w, wanted);
+	ep_remedy_foretell(c, m, a, &w, wanted);
 }
 
 void ep_remedies(struct ep_check *c, struct ep_finding *f, const struct ep_answer *a,
@@ -233,4 +312,6 @@ void ep_remedies(struct ep_check *c, struct ep_finding *f, const struct ep_answe
 		return;
 	if (by && by->netns == a->query.netns && by->kind == EP_STEP_RULE)
 		delete_rules(c, f, a, wanted, by);
+	else if (wanted)
+		stop_process(c, f, a, wanted, &taker);
 }

@@ -40,6 +40,8 @@ void ep_without_add(struct ep_arena *a, struct ep_without *w, const struct ep_wi
 	ep_each(r, &more->rules)
 		if (!has_rule(w, *r))
 			*ep_push(a, &w->rules) = *r;
+	ep_each(base, &more->accepts)
+		*ep_push(a, &w->accepts) = *base;
 	ep_each(x, &more->dnat_to)
 		add_addr(a, w, x);
 	ep_each(p, &more->procs)

@@ -292,6 +292,16 @@ bool ep_w_rule_gone(const struct ep_walk *w, const void *rule)
 	return false;
 }
 
+bool ep_w_chain_accepts(const struct ep_walk *w, const void *base)
+{
+	if (!w->without)
+		return false;
+	ep_each(c, &w->without->accepts)
+		if (*c == base)
+			return true;
+	return false;
+}
+
 /* ---- one run ---- */
 
 struct ep_ivset ep_query_clients(struct ep_arena *a, const struct ep_query *q)

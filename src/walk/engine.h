@@ -259,6 +259,8 @@ enum ep_xt_ret ep_xt_target(struct ep_walk *w, struct ep_xt_env *env, const stru
 
 /* True if `--without` says that this rule is gone. */
 bool ep_w_rule_gone(const struct ep_walk *w, const void *rule);
+/* True if a remedy is tried that lets everything pass at the head of this base chain. */
+bool ep_w_chain_accepts(const struct ep_walk *w, const void *base);
 
 /* ---- NAT (nat.c), as net/netfilter/nf_nat_core.c; flags are NF_NAT_RANGE_* ---- */
 

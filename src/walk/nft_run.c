@@ -166,6 +166,8 @@ enum ep_ret ep_nft_run(struct ep_walk *w, struct ep_nft_chain *base)
 	unsigned seen = 0, gotos = 0;
 
 	*vm = (struct ep_nft_vm){.w = w, .base = base, .chain = base};
+	if (ep_w_chain_accepts(w, base))
+		return EP_RET_ACCEPT;
 	if (!enter(vm, base))
 		return EP_RET_ENDED;
 	for (;;) {

@@ -321,7 +321,7 @@ enum ep_ret ep_xt_run(struct ep_walk *w, const struct ep_xt_table *t)
 	ep_each(c, &t->chains)
 		if ((*c)->hook >= 0 && (unsigned)(*c)->hook == w->hooknum)
 			r.base = *c;
-	if (!r.base)
+	if (!r.base || ep_w_chain_accepts(w, r.base))
 		return EP_RET_ACCEPT;
 	r.chain = r.base;
 	return run_chain(&r);
