@@ -90,7 +90,11 @@ static void test_remedy_is_walked(void **state)
 	const struct ep_remedy *m = f->remedies.v;
 
 	(void)state;
-	assert_int_equal(f->remedies.n, 1);
+	assert_int_equal(f->remedies.n, 2);
+	assert_null(m->command);
+	assert_non_null(strstr(m->text, "without publishing the port"));
+	assert_true(m->verified);
+	m++;
 	assert_string_equal(m->command, "docker stop traefik");
 	assert_true(m->verified);
 	assert_non_null(strstr(m->then, "nginx"));
