@@ -92,7 +92,7 @@ static void test_remedy_is_walked(void **state)
 	(void)state;
 	assert_int_equal(f->remedies.n, 2);
 	assert_null(m->command);
-	assert_non_null(strstr(m->text, "without publishing the port"));
+	assert_non_null(strstr(m->text, "compose"));
 	assert_true(m->verified);
 	m++;
 	assert_string_equal(m->command, "docker stop traefik");
