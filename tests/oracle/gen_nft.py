@@ -3,6 +3,7 @@
 
 import re
 
+import gen_l2
 from nft_match import NftMatches
 from ruleset import Chain, Rule, Ruleset, Table
 from universe import MARK_LOCAL, MARK_REMOTE, MARK_UNREACHABLE, TPROXY_PORT
@@ -305,4 +306,8 @@ class NftGen(NftMatches):
                 rs.tables.append(table)
         if self.netns == "host" and self.maybe(0.02):
             rs.tables.append(self.ingress())
+        if self.netns == "host" and self.maybe(0.12):
+            rs.tables.append(gen_l2.bridge(self))
+        if self.netns == "host" and self.maybe(0.12):
+            rs.tables.append(gen_l2.egress(self))
         return rs
