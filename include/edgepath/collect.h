@@ -57,6 +57,8 @@ int ep_netns_socket(const char *netns, int family, int type, int proto, char *er
 /* True if the kernel has `name` as a module that is not loaded: then it holds nothing, and asking it
  * would load it. */
 bool ep_module_unloaded(const char *name);
+/* Is it loaded as a module? */
+bool ep_module_present(const char *name);
 /* Finds a process of the snapshot, or reads it from /proc and adds it; NULL if it is gone. */
 struct ep_proc *ep_collect_proc(struct ep_snapshot *s, int pid);
 

@@ -259,6 +259,24 @@ static int netfilter_links(struct dump *d)
 	return 0;
 }
 
+/*
+ * The tables of ebtables-legacy cannot be listed, and to look into one makes it; that a module is
+ * there says that there may be one.
+ */
+static void ebtables_hooks(struct dump *d)
+{
+	static const char *const tables[] = {"filter", "nat", "broute"};
+	bool any = false;
+
+	ep_each(l, &d->ns->links)
+		any |= !strcmp(l->kind, "bridge");
+	for (size_t i = 0; any && i < EP_ARRAY_SIZE(tables); i++)
+		if (ep_module_present(ep_sprintf(d->s->arena, "ebtable_%s", tables[i]))) {
+			add(d, "ebtables-legacy", 0, tables[i], 0);
+			d->ns->hooks.v[d->ns->hooks.n - 1].may_take = false;
+		}
+}
+
 /* ---- the collector ---- */
 
 static void xdp_hooks(struct dump *d)
@@ -283,6 +301,7 @@ int ep_collect_hooks(struct ep_snapshot *s, struct ep_netns *ns)
 	ep_collect_nfqueues(s, ns);
 	xdp_hooks(&d);
 	ep_collect_ipvs(s, ns);
+	ebtables_hooks(&d);
 	r = bpf_hooks(&d);
 	if (!r)
 		r = netfilter_links(&d);

@@ -38,3 +38,14 @@ bool ep_module_unloaded(const char *name)
 	ep_arena_free(a);
 	return is_module;
 }
+
+bool ep_module_present(const char *name)
+{
+	struct ep_arena *a = ep_arena_new();
+	char *text;
+	bool there = !ep_read_file(a, "/proc/modules", EP_MAX_PROC_MODULES, &text, NULL) &&
+		     loaded(a, name);
+
+	ep_arena_free(a);
+	return there;
+}

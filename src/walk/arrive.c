@@ -154,8 +154,14 @@ static bool for_a_child(struct ep_walk *w, const struct ep_link *l)
 	struct ep_addr dst = w->p.daddr;
 	struct ep_l2_search s = {.w = w, .who = {.addr = &dst}, .own = true};
 
-	if (ep_ifaddr_find(w->ns, &dst) || l->flags & IFF_LOOPBACK ||
-	    !ep_l2_find_from(&s, w->ns, l) || s.way.ns == w->ns)
+	if (ep_ifaddr_find(w->ns, &dst) || l->flags & IFF_LOOPBACK)
+		return false;
+	if (!ep_l2_find_from(&s, w->ns, l)) {
+		if (s.unread && s.why && ep_w_unknown(w, "%s %s", s.unread->name, s.why))
+			ep_w_end(w, EP_UNKNOWN, "%s %s", s.unread->name, s.why);
+		return w->ended;
+	}
+	if (s.way.ns == w->ns)
 		return false;
 	ep_l2_follow(w, &s.way);
 	return true;

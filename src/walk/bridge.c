@@ -125,9 +125,21 @@ enum ep_ret ep_bridge_nf(struct ep_walk *w, unsigned hooknum)
 
 /* ---- the bridge's own hooks ---- */
 
+/* The tables of ebtables-legacy are not read: reading one would make it. */
+static bool past_legacy(struct ep_walk *w)
+{
+	ep_each(h, &w->ns->hooks)
+		if (!w->ended && !strcmp(h->kind, "ebtables-legacy") &&
+		    ep_w_unknown(w, "ebtables-legacy table %s may filter", h->name))
+			ep_w_end(w, EP_UNKNOWN, "ebtables-legacy table %s may filter", h->name);
+	return !w->ended;
+}
+
 static bool hook(struct ep_walk *w, unsigned hooknum, const struct ep_link *in,
 		 const struct ep_link *out)
 {
+	if (!past_legacy(w))
+		return false;
 	w->p.in = in;
 	w->p.out = out;
 	return !ep_w_hook_bridge(w, hooknum);

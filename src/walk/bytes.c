@@ -432,6 +432,17 @@ bool ep_pkt_write(struct ep_walk *w, enum ep_at at, unsigned off, struct ep_byte
 		v->c = (v->c & ~((ep_u128)0xff << shift)) | (ep_u128)b.c << shift;
 		return true;
 	}
+	if (f && (f->source == F_SMAC || f->source == F_DMAC)) {
+		v = f->source == F_SMAC ? &w->p.smac : &w->p.dmac;
+		if (b.kind != EP_BYTE_CONST || (v->var >= 0 && off != f->off))
+			return false;
+		if (v->var >= 0) /* its first byte: the others follow */
+			*v = (struct ep_val){.var = -1};
+		shift = 8 * (f->len - 1 - (off - f->off));
+		v->c = (v->c & ~((ep_u128)0xff << shift)) | (ep_u128)b.c << shift;
+		w->p.remac = true;
+		return true;
+	}
 	*ep_push(w->arena, &w->edits) =
 		(struct ep_edit){.at = at, .off = off, .lowered = w->lowered, .b = b};
 	return true;

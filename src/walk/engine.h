@@ -67,6 +67,7 @@ struct ep_pkt {
 	/* the frame's addresses; of a packet that no device has had yet, or of no Ethernet, none */
 	bool framed;
 	struct ep_val smac, dmac;
+	bool remac; /* a rule wrote one of them */
 	/* nf_bridge_info: br_netfilter shows a bridged packet to the rules for IP */
 	bool br_nf;
 	const struct ep_link *phys_in, *phys_out; /* the bridge's ports; NULL if none yet */
@@ -138,7 +139,7 @@ struct ep_walk {
 	struct ep_route_note *route_note; /* the last lookup's, until the next; NULL: none */
 	bool route_open; /* the last lookup rests on an unknown: the kernel can't be asked for it */
 	uint64_t sender; /* cgroup of the process that sends: a proxy's, a container's; 0: any process */
-	unsigned hops;
+	unsigned hops, sends;
 	EP_VEC(struct ep_edit) edits; /* bytes that rules wrote, oldest first */
 	unsigned lowered;             /* how often a router lowered the TTL */
 	/* what a rule sent the packet to, past all other rules: run when this hook is left */
@@ -249,6 +250,7 @@ struct ep_xt_env {
 	const char *chain;
 	unsigned position; /* of the rule in it, from 1 */
 	bool nft;          /* inside an nft rule */
+	bool bridge;       /* …of the bridge family: an extension of ebtables */
 	/* set by a target that did something worth a step */
 	const char *action, *to;
 };

@@ -213,10 +213,26 @@ static bool delivers(const struct ep_link *from, const struct ep_link *port)
 	       (from == port ? port->port_hairpin : !(from->port_isolated && port->port_isolated));
 }
 
+typedef EP_VEC(const struct ep_link *) link_list;
+
+/* The likely ones first; looking behind one may make others likely, so it is settled beforehand. */
+static void order_ports(const struct ep_l2_search *s, const struct ep_netns *ns,
+			const struct ep_link *bridge, const struct ep_link *from, link_list *ret)
+{
+	link_list rest = {};
+
+	ep_each(l, &ns->links)
+		if (l->master == bridge->ifindex && delivers(from, l))
+			*ep_push(s->w->arena, likely(s, l) ? ret : &rest) = l;
+	ep_each(l, &rest)
+		*ep_push(s->w->arena, ret) = *l;
+}
+
 /* The frame is on a bridge: it is for the bridge's own host, or behind one of the other ports. */
 static bool on_bridge(struct ep_l2_search *s, struct ep_netns *ns, const struct ep_link *bridge,
 		      const struct ep_link *from)
 {
+	link_list ports = {};
 	struct ep_l2_hop *h;
 
 	if (!works(bridge) || (from && from->port_blocked))
@@ -230,20 +246,17 @@ static bool on_bridge(struct ep_l2_search *s, struct ep_netns *ns, const struct 
 			return true;
 		s->way.n--;
 	}
-	for (int pass = 0; pass < 2; pass++)
-		ep_each(l, &ns->links) {
-			if (l->master != bridge->ifindex || !delivers(from, l) ||
-			    likely(s, l) != !pass)
-				continue;
-			h = push(s, EP_L2_BRIDGE, ns, bridge);
-			if (!h)
-				return false;
-			h->from = from;
-			h->port = l;
-			if (ask_out(s, ns, l))
-				return true;
-			s->way.n--;
-		}
+	order_ports(s, ns, bridge, from, &ports);
+	ep_each(l, &ports) {
+		h = push(s, EP_L2_BRIDGE, ns, bridge);
+		if (!h)
+			return false;
+		h->from = from;
+		h->port = *l;
+		if (ask_out(s, ns, *l))
+			return true;
+		s->way.n--;
+	}
 	return false;
 }
 

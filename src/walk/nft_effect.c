@@ -9,6 +9,8 @@
 
 #include "walk/nft.h"
 
+#define EP_META_BRI_BROUTE (NFT_META_SDIFNAME + 1) /* Linux 6.4 */
+
 /* ---- constants out of registers ---- */
 
 static bool get_addr(struct ep_nft_vm *vm, const struct ep_expr *e, uint16_t nla, uint8_t alen,
@@ -177,6 +179,15 @@ enum ep_nft_next ep_nft_meta_set(struct ep_nft_vm *vm, const struct ep_expr *e)
 
 	if (key == NFT_META_NFTRACE || key == NFT_META_SECMARK)
 		return EP_NFT_NEXT;
+	if (key == EP_META_BRI_BROUTE) {
+		struct ep_byte *b = ep_reg(&vm->regs, sreg, 1);
+
+		if (!b || b->kind != EP_BYTE_CONST)
+			return ep_nft_unknown(vm, "meta broute set to something open");
+		vm->w->p.broute = b->c;
+		vm->action = "broute";
+		return EP_NFT_NEXT;
+	}
 	if (key == NFT_META_PKTTYPE) {
 		struct ep_byte *b = ep_reg(&vm->regs, sreg, 1);
 
@@ -266,6 +277,7 @@ static enum ep_nft_next eval_xt_match(struct ep_nft_vm *vm, const struct ep_expr
 		.chain = vm->chain->name,
 		.position = vm->rule->position,
 		.nft = true,
+		.bridge = vm->chain->table->family == NFPROTO_BRIDGE,
 	};
 	struct ep_xt_ext x = {.name = ep_attr_str(e, NFTA_MATCH_NAME),
 			      .rev = (uint8_t)ep_attr_num(e, NFTA_MATCH_REV, 0)};
@@ -287,8 +299,10 @@ static enum ep_nft_next eval_xt_target(struct ep_nft_vm *vm, const struct ep_exp
 					[EP_X_ACCEPT] = NF_ACCEPT,
 					[EP_X_DROP] = NF_DROP,
 					[EP_X_RETURN] = NFT_RETURN};
-	struct ep_xt_env env = {
-		.table = vm->chain->table->name, .chain = vm->chain->name, .nft = true};
+	struct ep_xt_env env = {.table = vm->chain->table->name,
+				.chain = vm->chain->name,
+				.nft = true,
+				.bridge = vm->chain->table->family == NFPROTO_BRIDGE};
 	struct ep_xt_ext x = {.name = ep_attr_str(e, NFTA_TARGET_NAME),
 			      .rev = (uint8_t)ep_attr_num(e, NFTA_TARGET_REV, 0)};
 	enum ep_xt_ret r;

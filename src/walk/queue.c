@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "walk/fib.h"
+#include "walk/link.h"
 #include "walk/nft.h"
 #include "walk/queue.h"
 
@@ -91,10 +92,25 @@ static void transmit(struct ep_walk *w, void *ctx)
 	ep_w_transmit(w, f);
 }
 
-/*
- * Of a frame that another device of this host sends on, only those have a known end that leave the
- * host: what takes them elsewhere goes by their hardware address.
- */
+/* The frame leaves by another device as it is, for the one who has its MAC address. */
+static void send_frame(struct ep_walk *w, void *ctx)
+{
+	const struct ep_link *l = ctx;
+	struct ep_l2_who who = {.keep = true};
+	uint8_t mac[6];
+
+	if (!w->p.framed || w->p.dmac.var >= 0) {
+		ep_w_end(w, EP_UNKNOWN, "forwarded to %s, to a MAC address that is not told",
+			 l->name);
+		return;
+	}
+	for (int i = 0; i < 6; i++)
+		mac[i] = (uint8_t)(w->p.dmac.c >> (5 - i) * 8);
+	who.mac = mac;
+	w->p.out = NULL;
+	ep_l2_send(w, l, &who);
+}
+
 enum ep_nft_next ep_nft_eval_fwd(struct ep_nft_vm *vm, const struct ep_expr *e)
 {
 	struct ep_byte *b = ep_reg(&vm->regs, ep_attr_num(e, NFTA_FWD_SREG_DEV, ~0ull), 4), *a;
@@ -126,9 +142,7 @@ enum ep_nft_next ep_nft_eval_fwd(struct ep_nft_vm *vm, const struct ep_expr *e)
 		w->then_ctx = f;
 		return EP_NFT_ENDED;
 	}
-	if (l->peer_ifindex || l->master || (l->kind && *l->kind))
-		return ep_nft_unknown(vm, "the rule forwards the frame to another device as it is");
-	w->end_dev = l->name;
-	ep_w_end(w, EP_FORWARDED, "the rule forwards the frame to %s", l->name);
+	w->then = send_frame;
+	w->then_ctx = (void *)l;
 	return EP_NFT_ENDED;
 }

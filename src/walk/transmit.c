@@ -39,6 +39,7 @@ static void frame(struct ep_walk *w, const struct ep_link *l, const uint8_t *sma
 		  const uint8_t *dmac)
 {
 	w->p.framed = l->type == ARPHRD_ETHER;
+	w->p.remac = false;
 	if (!w->p.framed)
 		return;
 	w->p.smac = mac_or_open(w, smac, "ether saddr");
@@ -60,6 +61,7 @@ static void scrub(struct ep_walk *w, struct ep_netns *ns, const struct ep_link *
 		.framed = w->p.framed,
 		.smac = w->p.smac,
 		.dmac = w->p.dmac,
+		.remac = w->p.remac,
 	};
 
 	w->p = p;
@@ -68,6 +70,21 @@ static void scrub(struct ep_walk *w, struct ep_netns *ns, const struct ep_link *
 
 /* ---- along a way ---- */
 
+/* eth_type_trans(): others' frames end here. */
+static bool is_for(const struct ep_walk *w, const struct ep_link *dev)
+{
+	struct ep_val mac = ep_l2_mac(dev->mac);
+
+	if (w->p.dmac.var >= 0 || !mac.c || mac.c == w->p.dmac.c)
+		return true;
+	if (strcmp(dev->kind, "bridge"))
+		return false;
+	ep_each(l, &w->ns->links)
+		if (l->master == dev->ifindex && ep_l2_mac(l->mac).c == w->p.dmac.c)
+			return true;
+	return false;
+}
+
 static void ended_at(struct ep_walk *w, struct ep_netns *ns, const struct ep_link *dev)
 {
 	struct ep_step *step;
@@ -75,6 +92,11 @@ static void ended_at(struct ep_walk *w, struct ep_netns *ns, const struct ep_lin
 	w->p.in = dev;
 	w->p.out = NULL;
 	w->ns = ns;
+	if (w->p.remac && !is_for(w, dev)) {
+		ep_w_end(w, EP_DROPPED, "%s is not the one whose MAC address a rule gave it",
+			 dev->name);
+		return;
+	}
 	if (w->hops > 1) {
 		step = ep_w_step(w, EP_STEP_HOP);
 		step->action = "enters";
@@ -127,12 +149,26 @@ static bool is_in(struct ep_walk *w, struct ep_netns *ns)
 
 static bool follow(struct ep_walk *w, const struct ep_l2_way *way);
 
+/* On from a bridge that has decided; the way begins with it. */
+static void bridge_way(struct ep_walk *w, const struct ep_link *from, const struct ep_l2_way *found)
+{
+	struct ep_l2_way way = *found;
+	bool up = way.v[0].kind == EP_L2_HOST;
+
+	if (!(up ? ep_bridge_up(w, way.v[0].dev, from) : ep_bridge_on(w, from, way.v[0].port)))
+		return;
+	for (unsigned i = 1; i < way.n; i++)
+		way.v[i - 1] = way.v[i];
+	way.n--;
+	if (follow(w, &way))
+		ended_at(w, way.ns, way.dev);
+}
+
 /* Translated while it was bridged: the bridge sends it to the new neighbour by itself. */
 static bool bridge_anew(struct ep_walk *w, const struct ep_link *from)
 {
 	struct ep_addr gw = w->p.gw;
 	struct ep_l2_search s = {.w = w, .who = {.addr = &gw}}, behind = s;
-	struct ep_l2_way way;
 
 	if (!from) {
 		ep_w_end(w, EP_UNKNOWN, "translated while it was bridged by %s, from no known port",
@@ -149,34 +185,61 @@ static bool bridge_anew(struct ep_walk *w, const struct ep_link *from)
 			not_found(&s, w->bridge);
 		return false;
 	}
-	way = s.way;
-	w->p.dmac = ep_l2_mac(way.dev->mac);
-	if (way.v[0].kind == EP_L2_HOST) {
-		if (ep_bridge_up(w, way.v[0].dev, from))
-			ended_at(w, way.ns, way.dev);
-		return false;
-	}
-	if (!ep_bridge_on(w, from, way.v[0].port))
-		return false;
-	for (unsigned i = 1; i < way.n; i++)
-		way.v[i - 1] = way.v[i];
-	way.n--;
-	if (follow(w, &way))
-		ended_at(w, way.ns, way.dev);
+	w->p.dmac = ep_l2_mac(s.way.dev->mac);
+	bridge_way(w, from, &s.way);
 	return false;
+}
+
+/* A rule before the bridge's decision gave the frame another destination. */
+static bool bridge_by_mac(struct ep_walk *w, const struct ep_link *bridge,
+			  const struct ep_link *from)
+{
+	struct ep_l2_search s = {.w = w};
+	uint8_t mac[6];
+
+	for (int i = 0; i < 6; i++)
+		mac[i] = (uint8_t)(w->p.dmac.c >> (5 - i) * 8);
+	s.who.mac = mac;
+	if (!from) {
+		ep_w_end(w, EP_UNKNOWN, "its MAC address was changed on %s, at no known port",
+			 bridge->name);
+	} else if (is_for(w, bridge)) {
+		w->p.pkttype = PACKET_HOST;
+		if (ep_bridge_up(w, bridge, from))
+			ended_at(w, w->ns, bridge);
+	} else if (ep_l2_find_from(&s, w->ns, from)) {
+		bridge_way(w, from, &s.way);
+	} else {
+		not_found(&s, bridge);
+	}
+	return false;
+}
+
+/* Which of its ports are in which VLAN is not read. */
+static bool untagged(struct ep_walk *w, const struct ep_link *bridge)
+{
+	if (bridge->vlan_filtering &&
+	    ep_w_unknown(w, "bridge %s keeps its ports in VLANs", bridge->name))
+		ep_w_end(w, EP_UNKNOWN, "bridge %s keeps its ports in VLANs, which are not read",
+			 bridge->name);
+	return !w->ended;
 }
 
 static bool on_bridge(struct ep_walk *w, const struct ep_l2_hop *h)
 {
 	bool up = h->kind == EP_L2_HOST;
+	struct ep_val dmac;
 
-	if (!is_in(w, h->ns))
+	if (!is_in(w, h->ns) || !untagged(w, h->dev))
 		return false;
 	if (!h->from && !up)
 		return ep_bridge_on(w, NULL, h->port);
 	w->p.pkttype = up ? PACKET_HOST : PACKET_OTHERHOST;
+	dmac = w->p.dmac;
 	switch (ep_bridge_in(w, h->dev, h->from)) {
 	case EP_BR_ON:
+		if (w->p.framed && w->p.dmac.var < 0 && (dmac.var >= 0 || dmac.c != w->p.dmac.c))
+			return bridge_by_mac(w, h->dev, h->from);
 		return up ? ep_bridge_up(w, h->dev, h->from) : ep_bridge_on(w, h->from, h->port);
 	case EP_BR_HOST:
 		if (ep_bridge_up(w, h->dev, h->from))
@@ -246,6 +309,10 @@ void ep_l2_send(struct ep_walk *w, const struct ep_link *l, const struct ep_l2_w
 {
 	struct ep_l2_search s = {.w = w, .who = *who};
 
+	if (++w->sends > 4 * EP_MAX_HOPS) {
+		ep_w_end(w, EP_UNKNOWN, "sent more than %d times in a row", 4 * EP_MAX_HOPS);
+		return;
+	}
 	if (ep_l2_find(&s, w->ns, l)) {
 		if (!who->keep)
 			frame(w, l, l->mac, who->mac ? who->mac : s.way.dev->mac);

@@ -181,4 +181,8 @@ enum ep_xt_ret ep_xt_masquerade(struct ep_walk *w, struct ep_xt_env *env,
 				const struct ep_xt_in *in);
 enum ep_xt_ret ep_xt_netmap(struct ep_walk *w, struct ep_xt_env *env, const struct ep_xt_in *in);
 
+/* ebt.c: in rules of the bridge family; NULL if not understood. */
+const struct ep_xt_match_row *ep_ebt_match_find(const struct ep_xt_ext *m);
+const struct ep_xt_target_row *ep_ebt_target_find(const struct ep_xt_ext *t);
+
 #endif

@@ -169,7 +169,7 @@ int ep_xt_match_conds(struct ep_xt_and *a, struct ep_xt_env *env, const struct e
 	_Alignas(16) uint8_t info[EP_XT_INFO_MAX] = {};
 	struct ep_xt_in in = {
 		.env = env, .ext = m, .rev = m->rev, .v6 = a->w->p.alen == 16, .info = info};
-	const struct ep_xt_match_row *r = find(m);
+	const struct ep_xt_match_row *r = env->bridge ? ep_ebt_match_find(m) : find(m);
 
 	if (!r)
 		return ep_xt_need_unknown(a, "xt match %s revision %u is not understood", m->name,

@@ -349,7 +349,8 @@ enum ep_xt_ret ep_xt_target(struct ep_walk *w, struct ep_xt_env *env, const stru
 {
 	_Alignas(16) uint8_t info[EP_XT_INFO_MAX] = {};
 	struct ep_xt_in in = {.env = env, .rev = t->rev, .v6 = w->p.alen == 16, .info = info};
-	const struct ep_xt_target_row *r = ep_xt_target_find(w, t);
+	const struct ep_xt_target_row *r = env->bridge ? ep_ebt_target_find(t) :
+							 ep_xt_target_find(w, t);
 
 	env->action = lower_case(w, t->name);
 	env->to = NULL;

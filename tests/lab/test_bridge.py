@@ -213,6 +213,54 @@ BR_NETFILTER = [
                        kind="nat", priority="dstnat")),
 ]
 
+def ebtables(*rules):
+    def setup(world):
+        macs(world)
+        for rule in rules:
+            world.lab.run("host", ["ebtables-nft", *world.text(rule).split()])
+    return setup
+
+
+IP = {4: "IPv4", 6: "IPv6"}
+
+
+def eb(text, family):
+    """The words of ebtables for a family."""
+    return text.replace("IPv*", IP[family]).replace("--ip-", "--ip6-" if family == 6 else "--ip-")
+
+
+def eb_scenario(name, probes, listeners, *rules):
+    return [Scenario(f"{name}-of-{family}", probes, listeners, families=(family,),
+                     setup=ebtables(*(eb(r, family) for r in rules))) for family in (4, 6)]
+
+
+EBTABLES = [
+    *eb_scenario("ports", (over("dropped"), over("c1", 444)), (C1,),
+                 "-A FORWARD -p IPv* --ip-proto tcp --ip-dport 443 -j DROP"),
+    *eb_scenario("addresses", (over("dropped"), up("web")), (C1, WEB),
+                 "-A FORWARD -p IPv* --ip-src $c2 --ip-dst $c1 --ip-proto tcp --ip-dport 443 -j DROP",
+                 "-A INPUT -p IPv* ! --ip-src $c2 --ip-proto tcp --ip-dport 443 -j DROP"),
+    *eb_scenario("policy", (over("dropped"), over("c1", 444)), (C1,),
+                 "-A FORWARD -p IPv* --ip-proto tcp --ip-dport 444 -j ACCEPT",
+                 "-A FORWARD -p IPv* --ip-proto tcp --ip-sport 444 -j ACCEPT",
+                 "-A FORWARD -p ARP -j ACCEPT", "-A FORWARD -p IPv6 --ip6-proto ipv6-icmp -j ACCEPT",
+                 "-P FORWARD DROP"),
+    *eb_scenario("other-kinds", (over("c1"),), (C1,), "-A FORWARD -p 802_1Q --vlan-id 5 -j DROP",
+                 "-A FORWARD -p ARP --arp-op Reply_Reverse -j DROP"),
+    *eb_scenario("packet-type", (over("dropped"), up("web")), (C1, WEB),
+                 "-A FORWARD --pkttype-type otherhost -p IPv* --ip-proto tcp --ip-dport 443 -j DROP",
+                 "-A INPUT --pkttype-type otherhost -j DROP"),
+    *eb_scenario("mark", (over("dropped"), over("c1", 444)), (C1,),
+                 "-t nat -A PREROUTING -p IPv* --ip-proto tcp --ip-dport 443 -j mark --mark-set 5 "
+                 "--mark-target CONTINUE", "-A FORWARD --mark 5 -j DROP", "-A FORWARD --mark 6/2 -j DROP"),
+    *eb_scenario("redirect", (over("dropped"), over("c1", 444)), (C1, WEB),
+                 "-t nat -A PREROUTING -p IPv* --ip-proto tcp --ip-dport 443 -j redirect",
+                 "-A INPUT -p IPv* --ip-dst $c1 --ip-proto tcp --ip-dport 443 -j DROP"),
+    *eb_scenario("dnat", (up("dropped"), up("web", 444)), (C1, WEB),
+                 "-t nat -A PREROUTING -p IPv* --ip-proto tcp --ip-dport 443 -j dnat --to-dst $mac_c1",
+                 "-A FORWARD -d $mac_c1 -o ve-c1 -p IPv* --ip-proto tcp --ip-dport 443 -j DROP"),
+]
+
 PORTS = [
     Scenario("isolated", (over("unreachable", loose_when_open=True), up("web")), (C1, WEB),
              setup=lambda w: w.lab.ip("host", "link set ve-c1 type bridge_slave isolated on",
@@ -255,6 +303,11 @@ def test_family(scenario, backend, family):
 
 @every(BR_NETFILTER)
 def test_br_netfilter(scenario, backend, family):
+    run_scenario(scenario, backend, family)
+
+
+@every(EBTABLES)
+def test_ebtables(scenario, backend, family):
     run_scenario(scenario, backend, family)
 
 
