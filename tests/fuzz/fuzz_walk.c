@@ -61,7 +61,8 @@ static void load_and_walk(const char *text, size_t len, enum ep_origin origin)
 			.origin = origin,
 			.dst = edge->addr,
 			.dport = ports[i],
-			.netns = host->ino,
+			.netns = origin == EP_CONTAINER ? s->netns.v[s->netns.n - 1]->ino :
+							  host->ino,
 			.ifindex = edge->ifindex,
 			.max_runs = 64,
 		};
@@ -321,6 +322,7 @@ static void edit_and_walk(const struct base *b, const uint8_t *data, size_t size
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const enum ep_origin origins[] = {EP_HOST, EP_EXTERNAL, EP_CONTAINER, EP_EXTERNAL};
 	static struct ep_arena *arena;
 	static bases all;
 
@@ -332,6 +334,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		load_and_walk((const char *)data, size, EP_EXTERNAL);
 	else if (size)
 		edit_and_walk(&all.v[*data % all.n], data + 1, size - 1,
-			      *data / all.n % 4 ? EP_EXTERNAL : EP_HOST);
+			      origins[*data / all.n % EP_ARRAY_SIZE(origins)]);
 	return 0;
 }

@@ -202,6 +202,23 @@ def test_published_on_loopback_only(lab):
     assert answered(lab.curl("127.0.0.1", 8080, netns=lab.edge)) == TRAEFIK
 
 
+def test_from_inside_a_container(lab):
+    """Its own published port, by its name and by its id; Docker's userland proxy or a hairpin serves it."""
+    info = lab.traefik()
+    for name in ("traefik", info["Id"][:6]):
+        said = lab.edgepath_json("path", "--origin", f"container:{name}", f"{EDGE4}:8080")
+        assert said["query"]["origin"] == "container:traefik"
+        assert said["routing"]["disagreements"] == []
+        (outcome,) = said["outcomes"]
+        assert predicted([outcome], "172.18.0.2") == TRAEFIK
+    real = lab.run(["nsenter", f"--net=/proc/{info['State']['Pid']}/ns/net", "curl", "-s", "-m", "6", "-o",
+                    "/dev/null", "-D", "-", f"http://{EDGE4}:8080/"], check=False)
+    assert "x-answered-by: container traefik" in real.stdout.lower() or \
+        "traefik" in real.stdout.lower(), real.stdout
+    wrong = lab.edgepath("path", "--origin", "container:trafik", "8080")
+    assert wrong.returncode == 64 and "did you mean container:traefik" in wrong.stderr
+
+
 def test_names_when_daemon_is_down(lab):
     """dockerd crashed: the container's name comes from its file under /var/lib/docker."""
     info = lab.traefik()
