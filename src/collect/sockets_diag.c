@@ -119,7 +119,8 @@ static void mark_reuseport(ep_wires *w, size_t first)
 			struct ep_wire_listener *a = &w->v[i], *b = &w->v[k];
 
 			if (a->port == b->port && a->family == b->family &&
-			    a->bound_ifindex == b->bound_ifindex &&
+			    (a->bound_ifindex == b->bound_ifindex || !a->bound_ifindex ||
+			     !b->bound_ifindex) &&
 			    !memcmp(a->addr, b->addr, sizeof(a->addr)))
 				a->reuseport = b->reuseport = 1;
 		}

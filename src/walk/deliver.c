@@ -141,19 +141,24 @@ static const struct group *pick_group(struct ep_walk *w, groups *g)
 	qsort(g->v, g->n, sizeof(*g->v), by_chain);
 	for (size_t i = 0; i < g->n; i++) {
 		const struct group *x = &g->v[i];
-		bool later = false;
+		bool told = true, others = false;
 
-		if (best && x->score <= best->score)
+		for (size_t k = 0; k < g->n; k++) {
+			if (k == i || g->v[k].first->addr.len != x->first->addr.len)
+				continue;
+			told &= order_of(x) && order_of(&g->v[k]);
+			others |= k > i;
+		}
+		if (told && best && x->score <= best->score)
 			continue;
-		best = x;
-		if (!x->first->reuseport)
-			continue;
-		for (size_t k = i + 1; k < g->n; k++)
-			later |= g->v[k].first->addr.len == x->first->addr.len &&
-				 (!order_of(x) || !order_of(&g->v[k]));
-		if (!later || ep_w_unknown(w, "of two SO_REUSEPORT groups the first in the "
-					      "kernel's chain wins"))
+		/* Not told: whichever stands first. The last one is it if the others are not. */
+		if (x->first->reuseport &&
+		    (told || !others ||
+		     ep_w_unknown(
+			     w, "of two SO_REUSEPORT groups the first in the kernel's chain wins")))
 			return x;
+		if (!best || x->score > best->score)
+			best = x;
 	}
 	return best;
 }

@@ -373,6 +373,8 @@ static struct ep_step keep_step(struct ep_arena *a, const struct ep_step *from)
 
 	s.action = s.action ? ep_strdup(a, s.action) : NULL;
 	s.to = s.to ? ep_strdup(a, s.to) : NULL;
+	if (s.kind == EP_STEP_IPVS) /* a rule's is the snapshot's own */
+		s.table = ep_strdup(a, s.table);
 	return s;
 }
 

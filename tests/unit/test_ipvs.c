@@ -155,12 +155,22 @@ static const struct ep_outcome *walk(struct net_world *x, enum ep_outcome_verdic
 	return &x->r->outcomes.v[0];
 }
 
+static const struct ep_step *step_of(const struct ep_outcome *o)
+{
+	ep_each(s, &o->steps)
+		if (s->kind == EP_STEP_IPVS)
+			return s;
+	fail_msg("IPVS is not told");
+	return NULL;
+}
+
 static void thresholds(void **state)
 {
 	struct net_world *x = *state;
 	struct ep_ipvs_service *v = balanced(x, "rr");
 
-	walk(x, EP_REFUSED, 1);
+	assert_string_equal(step_of(walk(x, EP_REFUSED, 1))->table, "TCP 198.51.100.1:443");
+	assert_string_equal(step_of(&x->r->outcomes.v[0])->to, "172.18.0.2:8443");
 	v->dests.n = 1;
 	v->dests.v[0].u_thresh = 10;
 	v->dests.v[0].active = 10;
