@@ -184,6 +184,8 @@ corpus: tests
 
 bench: all
 	$(Q)EDGEPATH=$(ABSBUILD)/edgepath $(PYTHON) tests/bench/bench.py $(ARGS)
+	$(Q)tools/deps bench
+	$(Q)EDGEPATH=$(ABSBUILD)/edgepath $(PYTHON) tests/bench/watch.py $(WATCH_ARGS)
 
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DOCDIR)

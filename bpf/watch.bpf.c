@@ -175,31 +175,47 @@ static __always_inline __u8 tuple_of_sock(struct tuple *t, const struct sock_com
 struct nat {
 	struct tuple orig; /* as the packet came */
 	struct tuple sent; /* as it goes on */
-	__u64 status;
-	__u32 netns;
 	__u8 family;
+};
+
+/* struct nf_conntrack_tuple, read in one piece; read_nat() makes sure that it is laid out so. */
+struct raw_tuple {
+	struct addr src;
+	__be16 sport;
+	__u16 l3num;
+	struct addr dst;
+	__be16 dport;
+	__u8 protonum, dir;
 };
 
 static __always_inline bool read_nat(struct nat *n, unsigned long nfct)
 {
 	const struct nf_conn *ct = (const void *)(nfct & ~(unsigned long)IP_CT_MASK);
+	struct raw_tuple t;
 
-	if (!ct || !bpf_core_type_exists(struct nf_conn))
+	if (!ct || !bpf_core_type_exists(struct nf_conn) ||
+	    bpf_core_field_offset(struct nf_conntrack_tuple, src.l3num) !=
+		    __builtin_offsetof(struct raw_tuple, l3num) ||
+	    bpf_core_field_offset(struct nf_conntrack_tuple, dst.u3) !=
+		    __builtin_offsetof(struct raw_tuple, dst) ||
+	    bpf_core_field_offset(struct nf_conntrack_tuple, dst.protonum) !=
+		    __builtin_offsetof(struct raw_tuple, protonum))
 		return false;
-	if (BPF_CORE_READ(ct, tuplehash[0].tuple.dst.protonum) != IPPROTO_TCP)
+	if (bpf_probe_read_kernel(&t, sizeof(t), &ct->tuplehash[0].tuple) ||
+	    t.protonum != IPPROTO_TCP)
 		return false;
-	n->family = BPF_CORE_READ(ct, tuplehash[0].tuple.src.l3num) == AF_INET ? 4 : 6;
-	n->status = BPF_CORE_READ(ct, status);
-	n->netns = BPF_CORE_READ(ct, ct_net.net, ns.inum);
-	BPF_CORE_READ_INTO(&n->orig.src, ct, tuplehash[0].tuple.src.u3);
-	BPF_CORE_READ_INTO(&n->orig.dst, ct, tuplehash[0].tuple.dst.u3);
-	n->orig.sport = bpf_ntohs(BPF_CORE_READ(ct, tuplehash[0].tuple.src.u.all));
-	n->orig.dport = bpf_ntohs(BPF_CORE_READ(ct, tuplehash[0].tuple.dst.u.all));
+	n->family = t.l3num == AF_INET ? 4 : 6;
+	n->orig.src = t.src;
+	n->orig.dst = t.dst;
+	n->orig.sport = bpf_ntohs(t.sport);
+	n->orig.dport = bpf_ntohs(t.dport);
 	/* The answers' tuple, turned round. */
-	BPF_CORE_READ_INTO(&n->sent.dst, ct, tuplehash[1].tuple.src.u3);
-	BPF_CORE_READ_INTO(&n->sent.src, ct, tuplehash[1].tuple.dst.u3);
-	n->sent.dport = bpf_ntohs(BPF_CORE_READ(ct, tuplehash[1].tuple.src.u.all));
-	n->sent.sport = bpf_ntohs(BPF_CORE_READ(ct, tuplehash[1].tuple.dst.u.all));
+	if (bpf_probe_read_kernel(&t, sizeof(t), &ct->tuplehash[1].tuple))
+		return false;
+	n->sent.dst = t.src;
+	n->sent.src = t.dst;
+	n->sent.dport = bpf_ntohs(t.sport);
+	n->sent.sport = bpf_ntohs(t.dport);
 	return true;
 }
 
@@ -310,19 +326,26 @@ static __always_inline bool find_origin(struct tuple *orig, struct flow **known,
 /* The first packet of a connection leaves a namespace translated. */
 static __always_inline void syn_sent_on(unsigned long nfct)
 {
-	struct nat n = {};
+	const struct nf_conn *ct = (const void *)(nfct & ~(unsigned long)IP_CT_MASK);
 	struct flow new = {}, *known, *old;
+	struct nat n = {};
+	unsigned long status;
+	__u32 netns;
 
-	if (!read_nat(&n, nfct) || !(n.status & (IPS_SRC_NAT | IPS_DST_NAT)) || !in_scope(n.netns))
+	if (!bpf_core_type_exists(struct nf_conn))
 		return;
-	if (n.netns == ask.host && !(n.status & IPS_DST_NAT) &&
-	    !bpf_map_lookup_elem(&flows, &n.orig))
+	status = BPF_CORE_READ(ct, status);
+	if (!(status & (IPS_SRC_NAT | IPS_DST_NAT)))
 		return;
-	if (!find_origin(&new.orig, &known, n.netns, &n.orig))
+	netns = BPF_CORE_READ(ct, ct_net.net, ns.inum);
+	if (!in_scope(netns) || !read_nat(&n, nfct))
 		return;
 	old = bpf_map_lookup_elem(&flows, &n.sent);
 	if (old && !old->answered)
 		return; /* the same packet on another device, or sent again */
+	if (!find_origin(&new.orig, &known, netns, &n.orig) ||
+	    (netns == ask.host && !(status & IPS_DST_NAT) && !known))
+		return;
 	new.family = n.family;
 	new.ns_syn = known && known->ns_syn ? known->ns_syn : bpf_ktime_get_ns();
 	if (known)
@@ -470,7 +493,9 @@ int BPF_PROG(ep_inet_sock_set_state, const struct sock *sk, int oldstate, int ne
 		/* A child that is being made changes from LISTEN to SYN_RECV. */
 		if (newstate != TCP_SYN_RECV && in_scope(sk->__sk_common.skc_net.net->ns.inum))
 			__sync_fetch_and_add(&listeners_changed, 1);
-	} else if (workers && BPF_CORE_READ(sk, sk_lock.owned)) {
+	} else if (workers && sk->sk_lock.owned &&
+		   (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK ||
+		    newstate == TCP_CLOSE)) {
 		/* In a system call of a process that works with it, mostly close(). */
 		touched(sk, EP_WIRE_CLOSED);
 	}

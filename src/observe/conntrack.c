@@ -205,6 +205,53 @@ int ep_ct_dump(const struct ep_netns *ns, const uint16_t *ports, size_t n_ports,
 	return r;
 }
 
+/* ---- one entry ---- */
+
+int ep_ct_open(const struct ep_netns *ns)
+{
+	if (ep_module_unloaded("nf_conntrack_netlink") || ep_module_unloaded("nf_conntrack"))
+		return -ENOENT;
+	return ep_nl_open(ns, NETLINK_NETFILTER);
+}
+
+static int take_one(const struct nlmsghdr *nlh, void *ctx)
+{
+	struct ep_ct *ct = ctx;
+
+	return ep_ct_decode(mnl_nlmsg_get_payload(nlh), mnl_nlmsg_get_payload_len(nlh), ct) ?
+		       0 :
+		       -EBADMSG;
+}
+
+int ep_ct_get(int fd, const struct ep_ct_tuple *t, struct ep_ct *ret)
+{
+	bool v4 = t->dst.len == 4;
+	char buf[512];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nlattr *tuple, *nest;
+	struct nfgenmsg *nfg;
+
+	nlh->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET;
+	/* The one answer is marked as one of several: the acknowledgement ends them. */
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	nlh->nlmsg_seq = (uint32_t)t->sport << 16 | t->dport;
+	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+	nfg->nfgen_family = v4 ? AF_INET : AF_INET6;
+	nfg->version = NFNETLINK_V0;
+	tuple = mnl_attr_nest_start(nlh, CTA_TUPLE_ORIG);
+	nest = mnl_attr_nest_start(nlh, CTA_TUPLE_IP);
+	mnl_attr_put(nlh, v4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, t->src.len, t->src.b);
+	mnl_attr_put(nlh, v4 ? CTA_IP_V4_DST : CTA_IP_V6_DST, t->dst.len, t->dst.b);
+	mnl_attr_nest_end(nlh, nest);
+	nest = mnl_attr_nest_start(nlh, CTA_TUPLE_PROTO);
+	mnl_attr_put_u8(nlh, CTA_PROTO_NUM, IPPROTO_TCP);
+	mnl_attr_put_u16(nlh, CTA_PROTO_SRC_PORT, htons(t->sport));
+	mnl_attr_put_u16(nlh, CTA_PROTO_DST_PORT, htons(t->dport));
+	mnl_attr_nest_end(nlh, nest);
+	mnl_attr_nest_end(nlh, tuple);
+	return ep_nl_request(fd, nlh, take_one, ret);
+}
+
 /* ---- what is tracked, by target ---- */
 
 #define MAX_SAMPLES 3

@@ -36,6 +36,11 @@ int ep_ct_read(int fd, ep_ct_event_cb cb, void *ctx) EP_MUST;
 int ep_established_read(const struct ep_netns *ns, const uint16_t *ports, size_t n_ports,
 			void (*cb)(void *ctx, const struct ep_ct_tuple *t), void *ctx) EP_MUST;
 
+/* The entry of one original tuple, by a socket of its namespace; 0, -ENOENT or -errno. */
+int ep_ct_get(int fd, const struct ep_ct_tuple *orig, struct ep_ct *ret) EP_MUST;
+/* A socket for that; file descriptor or -errno. */
+int ep_ct_open(const struct ep_netns *ns) EP_MUST;
+
 const char *ep_ct_state_name(uint8_t state); /* "ESTABLISHED" */
 
 #endif

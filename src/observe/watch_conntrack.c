@@ -49,6 +49,7 @@ struct watch {
 	EP_VEC(struct ep_addr) own, inside;
 	EP_VEC(struct ep_scope_addr) places;
 	EP_VEC(struct ep_netns) netns; /* those below, copies */
+	EP_VEC(int) fds;               /* for each: to ask for its entries; -1: not yet open */
 	struct ep_wire_account account;
 	ep_flow_cb cb;
 	void *ctx;
@@ -162,44 +163,50 @@ static const struct ep_netns *netns_at(const struct watch *w, const struct ep_ad
 	return NULL;
 }
 
-struct follow {
-	const struct ep_ct_tuple *want;
-	struct ep_ct_tuple sent;
-	bool found;
-};
-
-static void follow(void *ctx, const struct ep_ct *ct)
+/* As its packets go on from there. */
+static struct ep_ct_tuple sent_on(const struct ep_ct *ct)
 {
-	struct follow *f = ctx;
+	return (struct ep_ct_tuple){.src = ct->reply.dst,
+				    .dst = ct->reply.src,
+				    .sport = ct->reply.dport,
+				    .dport = ct->reply.sport};
+}
 
-	if (!same_tuple(&ct->orig, f->want))
-		return;
-	f->sent = (struct ep_ct_tuple){.src = ct->reply.dst,
-				       .dst = ct->reply.src,
-				       .sport = ct->reply.dport,
-				       .dport = ct->reply.sport};
-	f->found = true;
+static int entry_in(struct watch *w, const struct ep_netns *ns, const struct ep_ct_tuple *t,
+		    struct ep_ct *ret)
+{
+	int *fd = &w->fds.v[ns - w->netns.v], r;
+
+	if (*fd < 0)
+		*fd = ep_ct_open(ns);
+	if (*fd < 0)
+		return *fd;
+	r = ep_ct_get(*fd, t, ret);
+	if (r < 0 && r != -ENOENT) {
+		close(*fd);
+		*fd = -1;
+	}
+	return r;
 }
 
 /* Through translations of the namespaces below, as long as there are any. */
 static void finish(struct watch *w, enum ep_wire_result result, const struct ep_ct *ct)
 {
-	struct follow f = {.want = &ct->orig};
-	const struct ep_netns *ns;
-	struct ep_ct_tuple at;
+	struct ep_ct_tuple at = sent_on(ct);
+	const struct ep_netns *ns = netns_at(w, &at.dst);
 
-	follow(&f, ct);
-	at = f.sent;
-	ns = netns_at(w, &at.dst);
 	for (int i = 0; i < MAX_HOPS && ns && ns != w->host; i++) {
-		struct follow next = {.want = &at};
+		struct ep_ct_tuple next;
 		const struct ep_netns *on;
+		struct ep_ct inner;
 
-		if (ep_ct_dump(ns, &at.dport, 1, follow, &next) < 0 || !next.found ||
-		    same_tuple(&next.sent, &at))
+		if (entry_in(w, ns, &at, &inner) < 0)
 			break;
-		on = netns_at(w, &next.sent.dst);
-		at = next.sent;
+		next = sent_on(&inner);
+		if (same_tuple(&next, &at))
+			break;
+		on = netns_at(w, &next.dst);
+		at = next;
 		ns = on ? on : ns;
 	}
 	/* Who left this host is no receiver of ours. */
@@ -263,11 +270,21 @@ static void list_sockets(struct watch *w)
 
 /* ---- the source ---- */
 
+static void close_fds(struct watch *w)
+{
+	ep_each(fd, &w->fds)
+		if (*fd >= 0)
+			close(*fd);
+	w->fds.v = NULL;
+	w->fds.n = w->fds.cap = 0;
+}
+
 static int ct_rescope(void *state, const struct ep_scope *sc)
 {
 	struct watch *w = state;
 	struct ep_arena *a = ep_arena_new();
 
+	close_fds(w);
 	w->own.v = w->inside.v = NULL;
 	w->own.n = w->own.cap = w->inside.n = w->inside.cap = 0;
 	w->places.v = NULL;
@@ -286,6 +303,7 @@ static int ct_rescope(void *state, const struct ep_scope *sc)
 		ns->ino = (*it)->ino;
 		ns->path = (*it)->path ? ep_strdup(a, (*it)->path) : NULL;
 		ns->conntrack_count = -1;
+		*ep_push(a, &w->fds) = -1;
 	}
 	ep_arena_free(w->scope_arena);
 	w->scope_arena = a;
@@ -296,6 +314,7 @@ static void ct_close(void *state)
 {
 	struct watch *w = state;
 
+	close_fds(w);
 	if (w->fd >= 0)
 		close(w->fd);
 	ep_arena_free(w->arena);
