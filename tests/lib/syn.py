@@ -37,7 +37,7 @@ def holds(words, origin="external", v6=False, tos=0):
         return bool(spelt[1]) if len(re.sub(r"\|..\|", "x", spelt[2])) >= 4 else None
     mss = re.fullmatch(r"tcp mss (!= )?([\d, -]+)", words)
     if mss and origin == "external":
-        inside = any(_in_set(v, mss[2]) for v in (1460, 1440))
+        inside = _in_set(1440 if v6 else 1460, mss[2])
         return inside != bool(mss[1])
     m = re.fullmatch(r"(.+?)(?: after (\d+) hops)? (!= )?([\d, x a-f-]+…?)", words)
     value = _FIELDS.get(m[1]) if m else None
