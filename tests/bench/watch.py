@@ -36,6 +36,10 @@ TRACE = ("table ip trace {{ chain c {{ type filter hook prerouting priority -400
          "tcp dport 443 tcp flags syn / syn,ack meta nftrace set 1; }}; }}")
 BPFTRACE = "tracepoint:syscalls:sys_exit_accept4 /args->ret >= 0/ { @[comm] = count(); }"
 
+# bpftrace wants these file systems; they go with the mount namespace.
+TRACING = ("mount -t debugfs debugfs /sys/kernel/debug; mount -t tracefs tracefs /sys/kernel/tracing; "
+           'exec bpftrace -e "$0"')
+
 
 class Bench:
     def __init__(self, lab, seconds):
@@ -112,7 +116,8 @@ class Bench:
                                     "tcp dst port 443"], b"listening on")
 
     def bpftrace(self):
-        return self._child("host", ["bpftrace", "-e", BPFTRACE], b"Attaching")
+        return self._child("host", ["unshare", "--mount", "sh", "-c", TRACING, BPFTRACE],
+                           b"Attaching")
 
     @contextlib.contextmanager
     def nft_trace(self):
