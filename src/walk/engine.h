@@ -145,6 +145,7 @@ struct ep_walk {
 	/* what a rule sent the packet to, past all other rules: run when this hook is left */
 	void (*then)(struct ep_walk *w, void *ctx);
 	void *then_ctx;
+	bool bypassed; /* the present hook function ended in a queue that nobody reads */
 	const struct ep_synproxy *syn;  /* synproxy.c: the SYN as it came into this namespace */
 	EP_VEC(struct ep_visit) visits; /* namespaces that it came into, and as what */
 	EP_VEC(struct ep_state) states; /* what was asked by ep_w_state() */

@@ -257,10 +257,15 @@ static enum ep_ret run_nat(struct ep_walk *w, hook_fns *nats)
 	if (nats->n && !ep_w_tracked(w))
 		return EP_RET_ACCEPT;
 	ep_each(f, nats) {
-		enum ep_ret r = run_fn(w, f);
+		enum ep_ret r;
 
+		w->bypassed = false;
+		r = run_fn(w, f);
 		if (r != EP_RET_ACCEPT && r != EP_RET_NONE)
 			return r;
+		/* The verdict NF_QUEUE leaves the NAT core: the chains behind do not run. */
+		if (w->bypassed)
+			return EP_RET_ACCEPT;
 		if (*done)
 			break;
 	}

@@ -49,6 +49,7 @@ bool ep_w_queue(struct ep_walk *w, unsigned num, unsigned total, bool bypass)
 		program_decides(w, q);
 		return false;
 	}
+	w->bypassed = bypass;
 	if (bypass)
 		return true;
 	ep_w_end(w, EP_DROPPED, "queue %u: no program listens", num);
