@@ -186,6 +186,16 @@ static bool flowlabel_fits(struct ep_walk *w, const struct ep_policy *p)
 	       byte_fits(w, 3, mask & 0xff, want & 0xff);
 }
 
+/* A sender without a source has 0.0.0.0 for fib4_rule_match(), and none for fib6_rule_match(). */
+static bool source_selects(struct ep_walk *w, const struct ep_policy *p, const struct ep_flow *f)
+{
+	const struct ep_val none = {.var = -1};
+
+	if (f->no_src && (f->dst.len != 4 || !f->output))
+		return false;
+	return prefix_fits(w, f->no_src ? &none : &f->src, &p->src, p->src_len);
+}
+
 bool ep_fib_policy_selects(struct ep_walk *w, const struct ep_netns *ns, const struct ep_policy *p,
 			   const struct ep_flow *f)
 {
@@ -194,7 +204,7 @@ bool ep_fib_policy_selects(struct ep_walk *w, const struct ep_netns *ns, const s
 	    (p->ip_proto && (f->no_proto || p->ip_proto != IPPROTO_TCP)) ||
 	    (p->l3mdev && !vrf_of(ns, f)))
 		return false;
-	if (p->src_len && (f->no_src || !prefix_fits(w, &f->src, &p->src, p->src_len)))
+	if (p->src_len && !source_selects(w, p, f))
 		return false;
 	if (!port_fits(w, &f->dport, p->dport_lo, p->dport_hi, p->dport_mask) ||
 	    !port_fits(w, &f->sport, p->sport_lo, p->sport_hi, p->sport_mask))

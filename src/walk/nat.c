@@ -2,6 +2,7 @@
 /* Address translation as nf_nat_setup_info() and its callers do it, for the first packet. */
 #include <netinet/in.h>
 #include <linux/if_addr.h>
+#include <linux/if.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/rtnetlink.h>
@@ -87,12 +88,19 @@ static bool target_gone(const struct ep_walk *w, const struct ep_addr *a)
 	return false;
 }
 
+/* nf_nat_setup_info(): a packet that came back through the loopback device was confirmed on its way
+ * out, and is not translated any more, though its translation may be undecided. */
+static bool is_confirmed(const struct ep_walk *w)
+{
+	return w->p.in && w->p.in->flags & IFF_LOOPBACK;
+}
+
 enum ep_ret ep_nat_dst(struct ep_walk *w, const struct ep_nat_range *r, const char **to)
 {
 	struct ep_addr addr;
 	uint16_t port;
 
-	if (w->p.dnat_done)
+	if (w->p.dnat_done || is_confirmed(w))
 		return EP_RET_ACCEPT;
 	addr = pick_addr(w, r, &w->p.daddr);
 	if (addr.len != w->p.alen) {
@@ -138,7 +146,7 @@ enum ep_ret ep_nat_src(struct ep_walk *w, const struct ep_nat_range *r, const ch
 	struct ep_val saddr = w->p.saddr, sport = w->p.sport;
 	char buf[EP_ADDRSTR];
 
-	if (w->p.snat_done)
+	if (w->p.snat_done || is_confirmed(w))
 		return EP_RET_ACCEPT;
 	w->p.snat_done = true;
 	if (r->flags & NF_NAT_RANGE_MAP_IPS) {

@@ -14,7 +14,7 @@
 
 struct hashlimit {
 	const char *name;
-	uint32_t mode, max;
+	uint32_t mode, max, burst; /* burst: packets, or bytes in byte mode */
 	ep_u128 srcmask, dstmask;
 	const struct ep_hashlimit *table; /* NULL: could not be read */
 };
@@ -42,6 +42,7 @@ static struct hashlimit hashlimit_of(struct ep_xt_and *a, const struct ep_xt_in 
 				      v3->cfg.max,
 	};
 
+	h.burst = in->rev == 1 ? v1->cfg.burst : in->rev == 2 ? v2->cfg.burst : v3->cfg.burst;
 	src = in->rev == 1 ? v1->cfg.srcmask : in->rev == 2 ? v2->cfg.srcmask : v3->cfg.srcmask;
 	dst = in->rev == 1 ? v1->cfg.dstmask : in->rev == 2 ? v2->cfg.dstmask : v3->cfg.dstmask;
 	h.srcmask = prefix_mask(bits, src);
@@ -51,14 +52,21 @@ static struct hashlimit hashlimit_of(struct ep_xt_and *a, const struct ep_xt_in 
 	return h;
 }
 
+/* Is an address in the rows where, and only where, the mode says so? Under a mask ::1 is none, too. */
+static bool key_fits(const struct ep_addr *key, bool used, ep_u128 mask)
+{
+	if (ep_addr_num(key) & ~mask)
+		return false;
+	return ep_addr_is_any(key) ? !used || !(mask & 1) : used;
+}
+
 /* Its first rule made the table, and keys are as that one has them: are they as this one does? */
 static bool keys_fit(const struct hashlimit *h, uint8_t alen)
 {
 	ep_each(row, &h->table->rows)
 		if (row->src.len != alen || row->dst.len != alen ||
-		    ep_addr_is_any(&row->src) == !!(h->mode & XT_HASHLIMIT_HASH_SIP) ||
-		    ep_addr_is_any(&row->dst) == !!(h->mode & XT_HASHLIMIT_HASH_DIP) ||
-		    ep_addr_num(&row->src) & ~h->srcmask || ep_addr_num(&row->dst) & ~h->dstmask)
+		    !key_fits(&row->src, h->mode & XT_HASHLIMIT_HASH_SIP, h->srcmask) ||
+		    !key_fits(&row->dst, h->mode & XT_HASHLIMIT_HASH_DIP, h->dstmask))
 			return false;
 	return true;
 }
@@ -105,9 +113,10 @@ static bool need_under(struct ep_xt_and *a, const struct ep_xt_in *in, bool want
 bool ep_xt_hashlimit(struct ep_xt_and *a, const struct ep_xt_in *in)
 {
 	struct hashlimit h = hashlimit_of(a, in);
-	bool over = h.mode & XT_HASHLIMIT_INVERT, ports, all_rows;
+	bool over = h.mode & XT_HASHLIMIT_INVERT, bytes = h.mode & XT_HASHLIMIT_BYTES, ports;
 	struct ep_walk *w = a->w;
 	struct ep_ivset set;
+	bool enough;
 	unsigned n;
 
 	if (!h.table || h.mode & XT_HASHLIMIT_RATE_MATCH || !keys_fit(&h, w->p.alen))
@@ -118,17 +127,19 @@ bool ep_xt_hashlimit(struct ep_xt_and *a, const struct ep_xt_in *in)
 	if (h.max && h.table->rows.n >= h.max)
 		return ep_xt_need_unknown(a, "hashlimit %s is full", h.name);
 	/* Bytes are refilled in ways that the table does not show; of open ports it is not known
-	 * which row is theirs. And a packet that comes twice may find less than it left. */
+	 * which row is theirs. A packet that comes again finds less than before, and where that could
+	 * be too little, perhaps what was refilled meanwhile. */
 	ports = h.mode & XT_HASHLIMIT_HASH_SPT && w->p.sport.var >= 0;
-	all_rows = h.mode & XT_HASHLIMIT_BYTES || n > 1;
-	set = sources(w, &h, n, all_rows);
-	if (!set.n && n == 1)
+	set = sources(w, &h, n, bytes);
+	/* A row that is new, and that nobody but this rule has used: it begins with its burst. */
+	enough = ep_w_use(w, in->ext) == n && (n == 1 || (!bytes && h.burst >= n));
+	if (!set.n && enough)
 		return !over;
-	if (!all_rows && !ports)
+	if (!bytes && n == 1 && !ports)
 		return ep_xt_need_in(a, &w->p.saddr, set, !over);
 	if (!ep_xt_settle(a))
 		return false;
-	if (n == 1 && !ep_w_val_in(w, &w->p.saddr, set))
+	if (enough && !ep_w_val_in(w, &w->p.saddr, set))
 		return !over;
 	return need_under(a, in, !over);
 }
