@@ -67,10 +67,13 @@ void ep_find_family_divergence(struct ep_check *c)
 
 /* ---- origins ---- */
 
-static const char *start_text(struct ep_check *c, const struct ep_answer *a)
+/* "from this host to 127.0.0.1"; the port is told where findings of several are not to be one. */
+static const char *start_text(struct ep_check *c, const struct ep_answer *a, bool port)
 {
 	char buf[EP_ADDRSTR];
-	const char *to = ep_addrport_str(&a->edge->addr, a->port, buf), *name;
+	const char *to = port ? ep_addrport_str(&a->edge->addr, a->port, buf) :
+				ep_addr_str(&a->edge->addr, buf);
+	const char *name;
 
 	switch (a->origin) {
 	case EP_HOST:
@@ -96,12 +99,12 @@ static void add_evidence(struct ep_check *c, struct ep_finding *f, const struct 
 	if (o)
 		w = ep_who_of_outcome(o);
 	if (!o || ep_result_unknown(a->result))
-		ep_finding_evidence(c, f, "%s: unknown", start_text(c, a));
+		ep_finding_evidence(c, f, "%s: unknown", start_text(c, a, true));
 	else if (w.kind != EP_WHO_NONE)
-		ep_finding_evidence(c, f, "%s: %s to %s", start_text(c, a),
+		ep_finding_evidence(c, f, "%s: %s to %s", start_text(c, a, true),
 				    ep_verdict_name(o->verdict), ep_who_text(c->arena, &w));
 	else
-		ep_finding_evidence(c, f, "%s: %s%s%s", start_text(c, a),
+		ep_finding_evidence(c, f, "%s: %s%s%s", start_text(c, a, true),
 				    ep_verdict_name(o->verdict), by ? " by " : "",
 				    by ? ep_step_place(c->arena, by) : "");
 }
@@ -167,15 +170,15 @@ static void tell_divergence(struct ep_check *c, const struct ep_answer *a,
 		return;
 	if (w_out.kind == EP_WHO_NONE)
 		ep_finding_gist(c, f, "it works %s, but not from outside: there %s, here %s",
-				start_text(c, other), end_text(c, out), end_text(c, in));
+				start_text(c, other, false), end_text(c, out), end_text(c, in));
 	else if (w_in.kind == EP_WHO_NONE)
 		ep_finding_gist(c, f, "it works from outside, where %s gets it, but not %s: %s",
-				end_text(c, out), start_text(c, other), end_text(c, in));
+				end_text(c, out), start_text(c, other, false), end_text(c, in));
 	else
 		ep_finding_gist(c, f,
 				"from outside it goes to %s, %s to %s: a local test shows "
 				"something else than what clients see",
-				end_text(c, out), start_text(c, other), end_text(c, in));
+				end_text(c, out), start_text(c, other, false), end_text(c, in));
 	add_evidence(c, f, a);
 	ep_each(each, &c->answers)
 		if (compares(c, a, each))
