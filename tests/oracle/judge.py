@@ -175,6 +175,11 @@ def judge(run, probe, seen, tags, inodes, opened=False, deaf=False):
             any(o.get("verdict") in ("delivered", "refused", "rejected") for o in definite) and \
             (deaf or any(_bypassed(probe, o) for o in definite)):
         return Judgement()
+    if not matched and seen.kind in ("timeout", "silent") and \
+            any((o.get("final") or {}).get("addr") == probe["src"] for o in definite):
+        # Translated back to the sender itself: it gets the SYN and answers itself, past whoever
+        # would translate the answer back.
+        return Judgement()
     if not matched and "tproxy" in tags and seen.kind in ("timeout", "silent") and \
             any(o.get("verdict") == "rejected" or (o.get("receiver") or {}).get("comm") == "tproxy"
                 for o in definite):
