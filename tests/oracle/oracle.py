@@ -90,17 +90,23 @@ class Worker:
                     self.topo.load(case.rulesets, case.sysctls, case.routing)
         return report
 
+    @staticmethod
+    def deaf(case):
+        """Whether the case's routes may keep answers from who asked."""
+        return case.routing is not None and not case.routing.guarded
+
     def foretell(self, case, report):
         """Asks without a rule, deletes the rule, and lets the kernel judge."""
         removal = Removal(case.rulesets, case.seed)
         asked = [self.ask(p, k == 0, removal.options()) for k, p in enumerate(case.probes)]
         removal.carry_out(self.topo)
         tags = case.tags(removal.rest)
+        deaf = self.deaf(case)
         for (probe, seen), (run, opened) in zip(self.observe(case.probes), asked):
-            verdict = judge(run, probe, seen, tags, self.inodes, opened)
+            verdict = judge(run, probe, seen, tags, self.inodes, opened, deaf)
             if verdict.wrong:
                 seen = self.observe([probe], 1.0)[0][1]
-                verdict = judge(run, probe, seen, tags, self.inodes, opened)
+                verdict = judge(run, probe, seen, tags, self.inodes, opened, deaf)
             report["probes"] += 1
             count(report["seen"], seen.brief())
             for reason in verdict.unknown:
@@ -130,7 +136,7 @@ class Worker:
         self.topo.flush_conntrack()
         if self.kernel_only:
             return [(p, seen, Judgement()) for p, seen in zip(probes, observed)]
-        deaf = case.routing is not None and not case.routing.guarded
+        deaf = self.deaf(case)
         return [(p, seen, judge(run, p, seen, tags, self.inodes, opened, deaf))
                 for p, seen, (run, opened) in zip(probes, observed, answers)]
 

@@ -28,7 +28,7 @@ class Chain:
 
     def drops(self):
         """Its policy is to drop: then even rules that only let answers through matter."""
-        return self.head == "DROP" or "policy drop" in self.head
+        return self.head == "DROP" or "policy drop" in (self.head or "")
 
 
 class Table:
