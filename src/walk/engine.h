@@ -313,12 +313,13 @@ struct ep_flow {
 void ep_fib_lookup(struct ep_walk *w, struct ep_netns *ns, const struct ep_flow *f,
 		   struct ep_fib *ret);
 /* Type of an address in ns as `fib daddr type` and xt addrtype see it (inet_addr_type, RTN_*);
- * dev 0: any device. */
+ * dev 0: any device. other: the source of the lookup, which nft gives for IPv6
+ * (nft_fib6_flowi_init()) and xt does not; NULL: none. */
 uint8_t ep_fib_addr_type(struct ep_walk *w, struct ep_netns *ns, const struct ep_addr *a,
-			 uint32_t dev);
+			 uint32_t dev, const struct ep_val *other);
 /* Set of all source addresses that are of that RTN_ type in ns (for matches on an open source). */
 struct ep_ivset ep_fib_type_set(struct ep_walk *w, struct ep_netns *ns, uint8_t alen, uint8_t type,
-				uint32_t dev);
+				uint32_t dev, const struct ep_val *other);
 /*
  * Source validation on input, before routing (martians), and after it (own addresses, rp_filter);
  * oif: where it is to leave, 0 for local delivery. False when the kernel drops it; the caller ends

@@ -89,7 +89,7 @@ static struct ep_ivset hopeless(struct ep_walk *w)
 	if (larger(in->route_localnet, w->ns->route_localnet_all) == 0)
 		set = ep_iv_or(w->arena, set, ep_iv_range(w->arena, 0x7f000000u, 0x7fffffffu));
 	if (larger(in->accept_local, w->ns->accept_local_all) == 0)
-		set = ep_iv_or(w->arena, set, ep_fib_type_set(w, w->ns, 4, RTN_LOCAL, 0));
+		set = ep_iv_or(w->arena, set, ep_fib_type_set(w, w->ns, 4, RTN_LOCAL, 0, NULL));
 	return set;
 }
 

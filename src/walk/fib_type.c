@@ -130,15 +130,17 @@ static bool is_link_local(const struct ep_addr *a)
 }
 
 static struct ep_flow v6_flow(const struct ep_walk *w, const struct ep_netns *ns,
-			      const struct ep_addr *a, uint32_t dev)
+			      const struct ep_addr *a, uint32_t dev, const struct ep_val *other)
 {
 	const struct ep_link *lo = ep_link_by_name(ns, "lo"), *here = w->p.in ? w->p.in : w->p.out;
 	struct ep_flow f = {.dst = *a,
-			    .no_src = true,
+			    .no_src = !other,
 			    .output = true,
 			    .iif = lo ? lo->ifindex : 1,
 			    EP_FLOW_NO_PORTS};
 
+	if (other)
+		f.src = *other;
 	if (is_link_local(a))
 		f.oif = dev ? dev : here ? here->ifindex : 0;
 	return f;
@@ -161,9 +163,9 @@ static uint8_t v6_route_type(uint8_t type, uint32_t dev)
 }
 
 static uint8_t v6_type(struct ep_walk *w, struct ep_netns *ns, const struct ep_addr *a,
-		       uint32_t dev)
+		       uint32_t dev, const struct ep_val *other)
 {
-	struct ep_flow f = v6_flow(w, ns, a, dev);
+	struct ep_flow f = v6_flow(w, ns, a, dev, other);
 	struct ep_fib fib;
 	uint8_t type;
 
@@ -186,12 +188,13 @@ static bool is_v6_type(const struct ep_route *r, uint8_t type, void *ctx)
 	return v6_route_type(type, want->dev) == want->type;
 }
 
-static struct ep_ivset v6_set(struct ep_walk *w, struct ep_netns *ns, uint8_t type, uint32_t dev)
+static struct ep_ivset v6_set(struct ep_walk *w, struct ep_netns *ns, uint8_t type, uint32_t dev,
+			      const struct ep_val *other)
 {
 	bool plain = type == RTN_UNICAST || type == RTN_MULTICAST || type == RTN_UNSPEC;
 	struct wanted want = {plain ? 0 : type, dev};
 	struct ep_addr any = {.len = 16};
-	struct ep_flow f = v6_flow(w, ns, &any, dev);
+	struct ep_flow f = v6_flow(w, ns, &any, dev, other);
 	struct ep_arena *a = w->arena;
 	struct ep_ivset on_dev = {}, set;
 
@@ -211,13 +214,13 @@ static struct ep_ivset v6_set(struct ep_walk *w, struct ep_netns *ns, uint8_t ty
 }
 
 struct ep_ivset ep_fib_type_set(struct ep_walk *w, struct ep_netns *ns, uint8_t alen, uint8_t type,
-				uint32_t dev)
+				uint32_t dev, const struct ep_val *other)
 {
-	return alen == 4 ? v4_set(w, ns, type, dev) : v6_set(w, ns, type, dev);
+	return alen == 4 ? v4_set(w, ns, type, dev) : v6_set(w, ns, type, dev, other);
 }
 
 uint8_t ep_fib_addr_type(struct ep_walk *w, struct ep_netns *ns, const struct ep_addr *addr,
-			 uint32_t dev)
+			 uint32_t dev, const struct ep_val *other)
 {
-	return addr->len == 4 ? v4_type(w, ns, addr, dev) : v6_type(w, ns, addr, dev);
+	return addr->len == 4 ? v4_type(w, ns, addr, dev) : v6_type(w, ns, addr, dev, other);
 }

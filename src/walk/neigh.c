@@ -92,7 +92,7 @@ static bool arp_proxies(struct ep_l2_search *s, struct ep_netns *ns, const struc
 
 	if (ep_netns_need(s->w->s, ns, EP_NEED_ROUTES))
 		return false;
-	if (ep_fib_addr_type(s->w, ns, s->who.addr, 0) == RTN_LOCAL)
+	if (ep_fib_addr_type(s->w, ns, s->who.addr, 0, NULL) == RTN_LOCAL)
 		return !ep_ifaddr_find(ns, s->who.addr);
 	if (!(on || listed_proxy(ns, in, s->who.addr)) ||
 	    (in->forwarding4 >= 0 ? in->forwarding4 : ns->ip_forward) <= 0)

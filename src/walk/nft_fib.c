@@ -13,16 +13,17 @@ static uint8_t fib_type(struct ep_nft_vm *vm, bool saddr, uint32_t dev)
 	static const uint8_t types[] = {RTN_LOCAL,     RTN_MULTICAST,   RTN_BROADCAST, RTN_ANYCAST,
 					RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT};
 	struct ep_walk *w = vm->w;
+	struct ep_val daddr = {.var = -1, .c = ep_addr_num(&w->p.daddr)};
 	struct ep_addr a;
 
 	if (!saddr)
-		return ep_fib_addr_type(w, w->ns, &w->p.daddr, dev);
+		return ep_fib_addr_type(w, w->ns, &w->p.daddr, dev, &w->p.saddr);
 	if (w->p.saddr.var < 0) {
 		a = ep_addr_from_num(w->p.saddr.c, w->p.alen);
-		return ep_fib_addr_type(w, w->ns, &a, dev);
+		return ep_fib_addr_type(w, w->ns, &a, dev, &daddr);
 	}
 	for (size_t i = 0; i < EP_ARRAY_SIZE(types); i++) {
-		struct ep_ivset set = ep_fib_type_set(w, w->ns, w->p.alen, types[i], dev);
+		struct ep_ivset set = ep_fib_type_set(w, w->ns, w->p.alen, types[i], dev, &daddr);
 
 		if (set.n && ep_w_in(w, w->p.saddr.var, set))
 			return types[i];

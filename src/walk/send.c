@@ -172,7 +172,7 @@ static void route_unbound(struct ep_walk *w, struct ep_fib *f)
 	if (w->p.saddr.var >= 0 || (w->p.alen == 16 && found))
 		return;
 	src = ep_addr_from_num(w->p.saddr.c, w->p.alen);
-	if (w->p.alen == 4 && ep_fib_addr_type(w, w->ns, &src, 0) != RTN_LOCAL)
+	if (w->p.alen == 4 && ep_fib_addr_type(w, w->ns, &src, 0, NULL) != RTN_LOCAL)
 		ep_w_end(w, EP_UNREACHABLE,
 			 "connect() fails: %s would be its source, which is not this host's",
 			 ep_addr_str(&src, buf));

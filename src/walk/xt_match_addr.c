@@ -52,7 +52,7 @@ static bool v6_const_type(struct ep_walk *w, const struct ep_addr *addr, unsigne
 		return false;
 	if (mask & XT_ADDRTYPE_UNSPEC && !any)
 		return false;
-	return !types || types & 1u << ep_fib_addr_type(w, w->ns, addr, dev);
+	return !types || types & 1u << ep_fib_addr_type(w, w->ns, addr, dev, NULL);
 }
 
 static struct ep_ivset union_of_types(struct ep_walk *w, unsigned types, uint32_t dev)
@@ -61,7 +61,8 @@ static struct ep_ivset union_of_types(struct ep_walk *w, unsigned types, uint32_
 
 	for (uint8_t t = 0; t < 16; t++)
 		if (types & 1u << t)
-			set = ep_iv_or(w->arena, set, ep_fib_type_set(w, w->ns, w->p.alen, t, dev));
+			set = ep_iv_or(w->arena, set,
+				       ep_fib_type_set(w, w->ns, w->p.alen, t, dev, NULL));
 	return set;
 }
 
@@ -98,7 +99,7 @@ static bool need_src_type(struct ep_xt_and *a, unsigned mask, uint32_t dev, bool
 	addr = ep_addr_from_num(w->p.saddr.c, w->p.alen);
 	if (w->p.alen == 16)
 		return v6_const_type(w, &addr, mask, dev) != invert;
-	return !!(mask & 1u << ep_fib_addr_type(w, w->ns, &addr, dev)) != invert;
+	return !!(mask & 1u << ep_fib_addr_type(w, w->ns, &addr, dev, NULL)) != invert;
 }
 
 static bool need_dst_type(struct ep_xt_and *a, unsigned mask, uint32_t dev, bool invert)
@@ -107,7 +108,7 @@ static bool need_dst_type(struct ep_xt_and *a, unsigned mask, uint32_t dev, bool
 
 	if (w->p.alen == 16)
 		return v6_const_type(w, &w->p.daddr, mask, dev) != invert;
-	return !!(mask & 1u << ep_fib_addr_type(w, w->ns, &w->p.daddr, dev)) != invert;
+	return !!(mask & 1u << ep_fib_addr_type(w, w->ns, &w->p.daddr, dev, NULL)) != invert;
 }
 
 bool ep_xt_addrtype(struct ep_xt_and *a, const struct ep_xt_in *in)

@@ -122,6 +122,13 @@ SETS = [
                            "meta l4proto tcp drop"), more="counter hits { }")),
 ]
 
+def _unreachable_from_host(world):
+    """For lookups without a mark; answers carry that of the SYN, and get out."""
+    world.sysctl("host", "net.ipv4.tcp_fwmark_accept", 1)
+    world.ip("host", "rule add pref 200 from $host fwmark 0/7 lookup 300",
+             "route add unreachable default table 300")
+
+
 EXPRESSIONS = [
     Scenario("inet-family-nat", (probe("c1"),), (C1,),
              nft=table(nat("meta nfproto $nfproto tcp dport 443 dnat $ip to $C1:8443"),
@@ -159,6 +166,12 @@ EXPRESSIONS = [
              (C1, WEB), setup=lambda w: w.ip("cl", "route add $brnet via $host"),
              nft=table(base("m", "prerouting", "mangle",
                             'fib daddr oifname "br0" meta l4proto tcp drop'))),
+    # The lookup of a source's type has the packet's other address for its source, in IPv6 alone.
+    Scenario("fib-type-of-a-source-under-a-rule-for-the-destination",
+             (probe("web", families=(6,)), probe("dropped", families=(4,))), (WEB,),
+             setup=_unreachable_from_host,
+             nft=table(base("c", "prerouting", -300, "tcp dport 443 meta mark set 7 "
+                            "fib saddr type unicast drop"))),
     Scenario("fib-reverse-path", (probe("web", loose_when_open=True),
                                       probe("dropped", src="$src3", loose_when_open=True)), (WEB,),
              setup=lambda w: w.ip("host", "route add $src3/$len dev br0"),

@@ -263,9 +263,9 @@ static void address_types(void **state)
 		struct ep_addr a = net_addr(rows[i].addr);
 		struct ep_walk w = walk_in(x, a.len);
 
-		assert_int_equal(ep_fib_addr_type(&w, x->host, &a, 0), rows[i].type);
+		assert_int_equal(ep_fib_addr_type(&w, x->host, &a, 0, NULL), rows[i].type);
 		for (uint8_t t = RTN_UNSPEC; t <= RTN_PROHIBIT; t++)
-			assert_int_equal(ep_iv_has(ep_fib_type_set(&w, x->host, a.len, t, 0),
+			assert_int_equal(ep_iv_has(ep_fib_type_set(&w, x->host, a.len, t, 0, NULL),
 						   ep_addr_num(&a)),
 					 t == rows[i].type);
 		ep_arena_free(w.arena);
@@ -278,14 +278,14 @@ static void local_to_one_device(void **state)
 	struct ep_addr a4 = net_addr("198.51.100.1"), a6 = net_addr("2001:db8::1");
 	struct ep_walk w = walk_in(x, 4);
 
-	assert_int_equal(ep_fib_addr_type(&w, x->host, &a4, NET_ETH0), RTN_LOCAL);
-	assert_int_equal(ep_fib_addr_type(&w, x->host, &a4, NET_BR0), RTN_UNICAST);
-	assert_int_equal(ep_fib_addr_type(&w, x->host, &a6, NET_ETH0), RTN_LOCAL);
-	assert_int_equal(ep_fib_addr_type(&w, x->host, &a6, NET_BR0), RTN_UNICAST);
+	assert_int_equal(ep_fib_addr_type(&w, x->host, &a4, NET_ETH0, NULL), RTN_LOCAL);
+	assert_int_equal(ep_fib_addr_type(&w, x->host, &a4, NET_BR0, NULL), RTN_UNICAST);
+	assert_int_equal(ep_fib_addr_type(&w, x->host, &a6, NET_ETH0, NULL), RTN_LOCAL);
+	assert_int_equal(ep_fib_addr_type(&w, x->host, &a6, NET_BR0, NULL), RTN_UNICAST);
 	assert_true(
-		ep_iv_has(ep_fib_type_set(&w, x->host, 16, RTN_LOCAL, NET_ETH0), ep_addr_num(&a6)));
+		ep_iv_has(ep_fib_type_set(&w, x->host, 16, RTN_LOCAL, NET_ETH0, NULL), ep_addr_num(&a6)));
 	assert_false(
-		ep_iv_has(ep_fib_type_set(&w, x->host, 16, RTN_LOCAL, NET_BR0), ep_addr_num(&a6)));
+		ep_iv_has(ep_fib_type_set(&w, x->host, 16, RTN_LOCAL, NET_BR0, NULL), ep_addr_num(&a6)));
 	ep_arena_free(w.arena);
 }
 
