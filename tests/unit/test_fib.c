@@ -282,10 +282,10 @@ static void local_to_one_device(void **state)
 	assert_int_equal(ep_fib_addr_type(&w, x->host, &a4, NET_BR0, NULL), RTN_UNICAST);
 	assert_int_equal(ep_fib_addr_type(&w, x->host, &a6, NET_ETH0, NULL), RTN_LOCAL);
 	assert_int_equal(ep_fib_addr_type(&w, x->host, &a6, NET_BR0, NULL), RTN_UNICAST);
-	assert_true(
-		ep_iv_has(ep_fib_type_set(&w, x->host, 16, RTN_LOCAL, NET_ETH0, NULL), ep_addr_num(&a6)));
-	assert_false(
-		ep_iv_has(ep_fib_type_set(&w, x->host, 16, RTN_LOCAL, NET_BR0, NULL), ep_addr_num(&a6)));
+	assert_true(ep_iv_has(ep_fib_type_set(&w, x->host, 16, RTN_LOCAL, NET_ETH0, NULL),
+			      ep_addr_num(&a6)));
+	assert_false(ep_iv_has(ep_fib_type_set(&w, x->host, 16, RTN_LOCAL, NET_BR0, NULL),
+			       ep_addr_num(&a6)));
 	ep_arena_free(w.arena);
 }
 
